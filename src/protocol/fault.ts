@@ -41,10 +41,18 @@ export function readForm<T>({ file, text }: ConfigFile, form: z.ZodType<T>, faul
   }
   const result = form.safeParse(json)
   if (result.success) return result.data
-  for (const issue of result.error.issues) {
+  for (const issue of result.error.issues.flatMap(issue => closest(issue, []))) {
     faults.push({ file, path: jsonPath(issue.path), problem: issue.message, remedy: remedyFor(issue) })
   }
   return undefined
+}
+
+/** Where several forms are possible, what is wrong with the one that comes closest says more than that none fits. */
+function closest(issue: z.core.$ZodIssue, above: readonly PropertyKey[]): z.core.$ZodIssue[] {
+  const path = [...above, ...issue.path]
+  if (issue.code !== 'invalid_union') return [{ ...issue, path }]
+  const [best] = issue.errors.filter(branch => branch.length > 0).sort((a, b) => a.length - b.length)
+  return best === undefined ? [{ ...issue, path }] : best.flatMap(inner => closest(inner, path))
 }
 
 /** A path as people write it: `codes[3].fields.name`; a member whose name is no plain word stands in quotes. */

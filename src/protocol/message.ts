@@ -123,7 +123,7 @@ export type Receipt = z.infer<typeof Receipt>
 
 declare const durable: unique symbol
 /** A receipt whose entry is on disk. Only a ledger's `append` makes one. */
-export type Recorded = Receipt & { readonly [durable]: true }
+export type Durable = Receipt & { readonly [durable]: true }
 
 const binding = { iss: CityId, aud: CityId, iat: Seconds, jti: Jti, req_jti: Jti, req_hash: Hash }
 
@@ -152,9 +152,10 @@ export type RefusalMessage = z.infer<typeof RefusalMessage>
 
 /** RFC 9457 problem document: all that an unverified caller is told. */
 export const Problem = z.strictObject({
-  type: z.string(),
+  type: z.literal('about:blank'),
   title: z.string(),
   status: z.int(),
+  detail: z.string(),
   code: Refused,
   zh: z.string(),
 })

@@ -41,9 +41,10 @@ export function readSubject(text: string): Subject {
   const code = text.trim().toUpperCase()
   const wellFormed = USCC_FORM.test(code) && code !== PLACEHOLDER
   const conforming = wellFormed && usccCheck(code) === code[17] && organisationCheck(code.slice(8, 16)) === code[16]
-  if (!conforming && isIdentityNumber(code)) throw refuse('subject.person')
-  if (!wellFormed) throw refuse('subject.malformed')
   const kind = KINDS[code.slice(0, 2)]
+  // By chance one identity number in 341 also passes as a code; none begins like a code that is queried.
+  if (!(conforming && kind) && isIdentityNumber(code)) throw refuse('subject.person')
+  if (!wellFormed) throw refuse('subject.malformed')
   if (!conforming && !(kind && KNOWN_NONCONFORMING.test(code))) throw refuse('subject.check')
   if (kind === undefined) throw refuse('subject.kind', `codes that begin with ${code.slice(0, 2)}`)
   const uscc = code as Uscc
@@ -81,14 +82,25 @@ export function isIdentityNumber(text: string): boolean {
   return longYear !== undefined ? check !== undefined : shortYear !== undefined && check === undefined
 }
 
+/** Digits that may be an identity number (18 or 15) or a mobile number (11), not part of a longer code. */
 const PERSONAL = /(?<![0-9A-Za-z])(?:[1-9][0-9]{16}[0-9Xx]|[1-9][0-9]{14}|1[3-9][0-9]{9})(?![0-9A-Za-z])/g
+const LONG_NUMBER = /[0-9０-９]{11}/
 
-/** Whether a free text holds an identity number or a mobile number. */
+/** Whether a free text holds an identity number or a mobile number, in any width of digits. */
 export function holdsPersonalNumber(text: string): boolean {
-  for (const [found] of text.normalize('NFKC').matchAll(PERSONAL)) {
-    if (found.length === 11 || identityCheck(found) || (found.length === 15 && isIdentityNumber(found))) return true
-  }
-  return false
+  return maskPersonalNumbers(text) !== text
+}
+
+/** The text with identity and mobile numbers replaced by asterisks; the very same text where it holds none. */
+export function maskPersonalNumbers(text: string): string {
+  if (!LONG_NUMBER.test(text)) return text
+  const plain = text.normalize('NFKC')
+  const masked = plain.replace(PERSONAL, found => (isPersonal(found) ? '*'.repeat(found.length) : found))
+  return masked === plain ? text : masked
+}
+
+function isPersonal(digits: string): boolean {
+  return digits.length === 11 || (digits.length === 15 ? isIdentityNumber(digits) : identityCheck(digits))
 }
 
 function identityCheck(text: string): boolean {

@@ -1,0 +1,201 @@
+/** An agreement is what every party signed, to the letter; one byte changed and it is none. */
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { z } from 'zod'
+import { canonical, digest } from '#protocol/canonical.ts'
+import type { Fault } from '#protocol/fault.ts'
+import { CityId, Code } from '#protocol/message.ts'
+import { Refusal, refuse } from '#protocol/refusal.ts'
+import { subjectKinds } from '#protocol/subject.ts'
+import { shareLevels } from '#schema/record.ts'
+import type { Vocabulary } from '#schema/vocabulary.ts'
+import { encode, proves, readJson, readJws } from '#trust/jws.ts'
+import type { Signer } from '#trust/keys.ts'
+import { jsonFiles, type Members, proveKey } from '#trust/members.ts'
+
+/** The `typ` of a party's detached signature (RFC 7515 appendix F). */
+export const SIGNATURE_TYPE = 'credit-agreement+jwt'
+
+const Family = z.strictObject({
+  fields: z.array(Code).min(1),
+  /** Which lists (family `list` only). */
+  lists: z.array(Code).min(1).optional(),
+  /** Which rating schemes (family `rating` only). */
+  schemes: z.array(Code).min(1).optional(),
+})
+
+/** What some parties give to others, for which purposes, about which kinds of subject. What no grant names is not given. */
+const Grant = z.strictObject({
+  clause: z.string().min(1),
+  from: z.array(CityId).min(1),
+  to: z.array(CityId).min(1),
+  purposes: z.array(Code).min(1),
+  kinds: z.array(z.enum(subjectKinds)).min(1),
+  shareLevel: z.enum(shareLevels),
+  families: z.record(Code, Family),
+})
+export type Grant = z.infer<typeof Grant>
+
+export const Agreement = z.strictObject({
+  id: Code,
+  title: z.strictObject({ zh: z.string().min(1), en: z.string().min(1) }),
+  parties: z.array(CityId).min(2),
+  /** Days in Asia/Shanghai, both included. */
+  signedOn: z.iso.date(),
+  validFrom: z.iso.date(),
+  validTo: z.iso.date(),
+  /** For each asking party. */
+  quota: z.strictObject({ questionsPerMinute: z.int().min(1), subjectsPerDay: z.int().min(1) }),
+  grants: z.array(Grant).min(1),
+})
+export type Agreement = z.infer<typeof Agreement>
+
+/** An agreement that every party's signature proves. */
+export type Signed = {
+  readonly text: Agreement
+  readonly digest: string
+  /** Epoch milliseconds of the first instant in force and of the first instant after. */
+  readonly begins: number
+  readonly ends: number
+}
+
+export type Agreements = {
+  readonly all: readonly Signed[]
+  find(id: string): Signed | undefined
+}
+
+/** The form in which an agreement's file is kept; any other is refused, so that no byte of it can change unseen. */
+export function formatted(value: unknown): string {
+  return `${JSON.stringify(value, null, 2)}\n`
+}
+
+/**
+ * Reads `<config>/agreements/<id>.json` with `<id>.<party>.jws` beside it, those in which `us` is a party. Pushes to
+ * `faults` everything that keeps an agreement from being believed. One that has ended, or not begun, is no fault.
+ */
+export function readAgreements(
+  config: string,
+  us: string,
+  members: Members,
+  vocabulary: Vocabulary,
+  now: number,
+  faults: Fault[],
+): Agreements {
+  const folder = join(config, 'agreements')
+  const all: Signed[] = []
+  for (const name of jsonFiles(folder)) {
+    const found: Fault[] = []
+    const text = readAgreement(readFileSync(join(folder, name), 'utf8'), `agreements/${name}`, found)
+    if (text !== undefined && text.parties.includes(us)) {
+      if (`${text.id}.json` !== name) found.push(fault(name, 'id', 'differs from the file name', 'name the file after the id'))
+      found.push(...faultsOf(text, `agreements/${name}`, members, vocabulary))
+      for (const party of text.parties) found.push(...signatureFaults(folder, text, party, members, now))
+      if (found.length === 0) all.push(signed(text))
+    }
+    faults.push(...found)
+  }
+  const byId = new Map(all.map(agreement => [agreement.text.id, agreement]))
+  return { all, find: id => byId.get(id) }
+}
+
+function fault(name: string, path: string, problem: string, remedy: string): Fault {
+  return { file: `agreements/${name}`, path, problem, remedy }
+}
+
+/** Reads the text of an agreement in its kept form, without judging what it says or who signed it. */
+export function readAgreement(text: string, file: string, faults: Fault[]): Agreement | undefined {
+  let value: unknown
+  try {
+    value = readJson(text)
+  } catch (error) {
+    faults.push({ file, path: '', problem: `not a JSON object without doubles: ${error}`, remedy: 'correct the text' })
+    return undefined
+  }
+  const parsed = Agreement.safeParse(value)
+  if (!parsed.success) {
+    for (const { path, message } of parsed.error.issues) {
+      faults.push({ file, path: path.join('.'), problem: message, remedy: 'docs/protocol.md, section Agreements' })
+    }
+    return undefined
+  }
+  if (formatted(value) !== text) {
+    faults.push({ file, path: '', problem: 'the file is not in its kept form', remedy: 'take the copy that was signed, or sign anew: `xinqiao agreement sign` writes that form' })
+  }
+  return parsed.data
+}
+
+function faultsOf(text: Agreement, file: string, members: Members, vocabulary: Vocabulary): Fault[] {
+  const faults: Fault[] = []
+  const unknown = (path: string, what: string, value: string) =>
+    faults.push({ file, path, problem: `${what} ${value} is not known`, remedy: `correct it, or add it to federation-config first` })
+  for (const [i, party] of text.parties.entries()) if (members.find(party) === undefined) unknown(`parties[${i}]`, 'member', party)
+  if (text.validTo < text.validFrom) {
+    faults.push({ file, path: 'validTo', problem: 'ends before it begins', remedy: 'correct the dates' })
+  }
+  for (const [i, grant] of text.grants.entries()) {
+    const at = `grants[${i}]`
+    for (const party of [...grant.from, ...grant.to]) if (!text.parties.includes(party)) unknown(`${at}.from`, 'party', party)
+    for (const purpose of grant.purposes) if (!vocabulary.purposes.has(purpose)) unknown(`${at}.purposes`, 'purpose', purpose)
+    for (const [code, permitted] of Object.entries(grant.families)) {
+      const family = vocabulary.families.get(code)
+      if (family === undefined) {
+        unknown(`${at}.families`, 'family', code)
+        continue
+      }
+      for (const field of permitted.fields) if (!family.fields.has(field)) unknown(`${at}.families.${code}.fields`, 'field', field)
+      for (const field of [family.listField, family.schemeField]) {
+        if (field === undefined || permitted.fields.includes(field)) continue
+        faults.push({ file, path: `${at}.families.${code}.fields`, problem: `${field} is not granted`, remedy: `Add ${field}: without it a record does not say what it is of` })
+      }
+      for (const list of permitted.lists ?? []) if (!vocabulary.lists.has(list)) unknown(`${at}.families.${code}.lists`, 'list', list)
+      for (const scheme of permitted.schemes ?? []) {
+        if (!vocabulary.schemes.has(scheme)) unknown(`${at}.families.${code}.schemes`, 'rating scheme', scheme)
+      }
+    }
+  }
+  return faults
+}
+
+function signatureFaults(folder: string, text: Agreement, party: string, members: Members, now: number): Fault[] {
+  const name = `${text.id}.${party}.jws`
+  const path = join(folder, name)
+  if (!existsSync(path)) {
+    return [fault(name, '', `${party} has not signed`, `have ${party} run \`xinqiao agreement sign ${text.id}\` and send the file`)]
+  }
+  try {
+    checkSignature(text, party, readFileSync(path, 'utf8').trim(), members, now)
+    return []
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error
+    return [fault(name, '', `the signature does not prove this text: ${error.message}`, `the text or the key has changed since; compare both copies and have ${party} sign anew`)]
+  }
+}
+
+/** Throws `token.*` or `form.*` unless the detached signature is the party's over exactly this text, by a key that holds now (epoch milliseconds). */
+export function checkSignature(text: Agreement, party: string, detached: string, members: Members, now: number): void {
+  const [header, empty, signature] = detached.split('.')
+  if (empty !== '') throw refuse('form.compact', 'not a detached signature')
+  const jws = readJws(`${header}.${encode(canonical(text))}.${signature}`, SIGNATURE_TYPE)
+  const member = members.find(party)
+  const key = member?.keys.get(jws.header.kid)
+  if (member === undefined || key === undefined) throw refuse('token.signature', 'by a key that is not the party’s')
+  if (key.thumbprint !== jws.header['x5t#S256'] || key.alg !== jws.header.alg) throw refuse('token.signature', 'header')
+  proveKey(member, key, members.anchors, now)
+  if (!proves(jws, key.key)) throw refuse('token.signature')
+}
+
+/** A party's detached signature over the canonical form (RFC 7515 appendix F, RFC 8785). */
+export function signAgreement(text: Agreement, signer: Signer): string {
+  const [header, , signature] = signer(SIGNATURE_TYPE, canonical(text)).token.split('.')
+  return `${header}..${signature}`
+}
+
+function signed(text: Agreement): Signed {
+  const start = (date: Temporal.PlainDate) => date.toZonedDateTime('Asia/Shanghai').epochMilliseconds
+  return {
+    text,
+    digest: digest(text),
+    begins: start(Temporal.PlainDate.from(text.validFrom)),
+    ends: start(Temporal.PlainDate.from(text.validTo).add({ days: 1 })),
+  }
+}

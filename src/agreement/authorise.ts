@@ -1,0 +1,190 @@
+/** What is asked, by whom and why, becomes a `Permission` only where a co-signed agreement in force says so. */
+import { LRUCache } from 'lru-cache'
+import { limits, type AgreementRef, type Query, type Want, type Withheld } from '#protocol/message.ts'
+import { type RefusalCode, Refusal, refuse } from '#protocol/refusal.ts'
+import { holdsPersonalNumber, readSubject, type Subject, type SubjectKind, subjectKinds, type Uscc } from '#protocol/subject.ts'
+import { type ShareLevel, shareLevels } from '#schema/record.ts'
+import type { Vocabulary } from '#schema/vocabulary.ts'
+import type { Verified } from '#trust/verify.ts'
+import type { Agreements, Grant, Signed } from './agreement.ts'
+import type { Quotas } from './quota.ts'
+
+/** One grant as it bears on one family, for one pair of cities and one purpose. */
+export type Clause = {
+  readonly clause: string
+  readonly kinds: ReadonlySet<SubjectKind>
+  readonly level: ShareLevel
+  /** Granted, asked for, and open at the clause's level. */
+  readonly fields: ReadonlySet<string>
+  /** Undefined: the family has no lists, or no schemes. */
+  readonly lists: ReadonlySet<string> | undefined
+  readonly schemes: ReadonlySet<string> | undefined
+}
+
+/** What the agreement makes of a want: by family its clauses, and what it withholds, whether or not anything exists. */
+export type Scope = {
+  readonly families: ReadonlyMap<string, readonly Clause[]>
+  readonly withheld: readonly Withheld[]
+}
+
+/** A subject that may be asked about, or the reason why not; in the order of the question. */
+export type Judged = { readonly subject: Subject } | { readonly refused: RefusalCode }
+
+declare const granted: unique symbol
+/** What may be looked up and given for this question. Only `authorise` makes one. */
+export type Permission = {
+  readonly agreement: AgreementRef
+  readonly purpose: string
+  readonly peer: string
+  /** Every subject of the question, in its order. */
+  readonly judged: readonly Judged[]
+  /** Those that may be looked up, and the families in which. */
+  readonly subjects: readonly Uscc[]
+  readonly families: readonly string[]
+  readonly scope: Scope
+  /** Epoch milliseconds at which it was granted; the gates judge by it. */
+  readonly at: number
+  readonly [granted]: true
+}
+
+/** What authorisation needs to know of us. */
+export type Authority = {
+  readonly id: string
+  readonly agreements: Agreements
+  readonly vocabulary: Vocabulary
+  readonly quotas: Quotas
+  readonly now: () => number
+}
+
+/**
+ * Judges a verified question. Throws `query.*` for what is not of the shared vocabulary, `agreement.*` for what is not
+ * agreed, `load.rate` for what is too much. A subject that may not be asked about is refused for itself alone.
+ */
+export function authorise(request: Verified<Query>, us: Authority): Permission {
+  const { iss, agreement, purpose, matter, subjects, want } = request.claims
+  const at = us.now()
+  checkQuestion({ purpose, matter, subjects: subjects.length, want }, us.vocabulary)
+  const signed = inForce(us.agreements, agreement, [iss, us.id], at)
+  const scope = scopeOf(signed, { from: us.id, to: iss, purpose, want }, us.vocabulary)
+  us.quotas.take(signed, iss, subjects.length)
+  const judged: readonly Judged[] = subjects.map(judge)
+  const lawful: readonly Uscc[] = judged.flatMap(each => ('subject' in each ? [each.subject.uscc] : []))
+  const families: readonly string[] = [...scope.families.keys()]
+  return { agreement, purpose, peer: iss, judged, subjects: lawful, families, scope, at } as Permission
+}
+
+/** Throws `query.*` unless the words are of the vocabulary and the matter names no person. */
+export function checkQuestion(
+  { purpose, matter, subjects, want }: { purpose: string; matter: string; subjects: number; want: readonly Want[] },
+  vocabulary: Vocabulary,
+): void {
+  if (subjects > limits.subjects) throw refuse('query.subjects')
+  if (matter.trim() === '' || holdsPersonalNumber(matter)) throw refuse('query.matter')
+  if (!vocabulary.purposes.has(purpose)) throw refuse('query.purpose')
+  for (const { family, fields } of want) {
+    const known = vocabulary.families.get(family)?.fields
+    if (known === undefined) throw refuse('query.want', 'family')
+    for (const field of fields ?? []) if (!known.has(field)) throw refuse('query.want', `field of ${family}`)
+  }
+  if (new Set(want.map(({ family }) => family)).size !== want.length) throw refuse('query.want', 'a family twice')
+}
+
+/** The agreement of that name and text, if these parties signed it and it is in force. Throws `agreement.*`. */
+export function inForce(agreements: Agreements, { id, digest }: AgreementRef, parties: readonly string[], at: number): Signed {
+  const signed = agreements.find(id)
+  if (signed === undefined || !parties.every(party => signed.text.parties.includes(party))) throw refuse('agreement.unknown')
+  if (signed.digest !== digest) throw refuse('agreement.digest', `ours is ${signed.digest}`)
+  if (at < signed.begins) throw refuse('agreement.not-yet')
+  if (at >= signed.ends) throw refuse('agreement.expired')
+  return signed
+}
+
+type Ask = { readonly from: string; readonly to: string; readonly purpose: string; readonly want: readonly Want[] }
+
+/** The same wants come again and again; what an agreement makes of one is worked out once. Keyed by the signed text itself. */
+const scopes = new WeakMap<Signed, LRUCache<string, Scope>>()
+
+/** What `from` may give to `to` for a purpose. Throws `agreement.purpose`, `agreement.family` or `agreement.field` where that is nothing. */
+export function scopeOf(signed: Signed, ask: Ask, vocabulary: Vocabulary): Scope {
+  let known = scopes.get(signed)
+  if (known === undefined) scopes.set(signed, (known = new LRUCache({ max: 1000 })))
+  const key = JSON.stringify(ask)
+  let scope = known.get(key)
+  if (scope === undefined) known.set(key, (scope = workOut(signed, ask, vocabulary)))
+  return scope
+}
+
+function workOut({ text }: Signed, { from, to, purpose, want }: Ask, vocabulary: Vocabulary): Scope {
+  const grants = text.grants.filter(grant => grant.from.includes(from) && grant.to.includes(to) && grant.purposes.includes(purpose))
+  if (grants.length === 0) throw refuse('agreement.purpose', `${from} to ${to} for ${purpose}`)
+  const families = new Map<string, readonly Clause[]>()
+  const withheld: Withheld[] = []
+  let familyGranted = false
+  for (const { family, fields } of want) {
+    const clauses = grants.flatMap(grant => clauseOf(grant, family, vocabulary))
+    if (clauses.length === 0) {
+      withheld.push({ family, rule: 'agreement.family' })
+      continue
+    }
+    familyGranted = true
+    const { fields: known, listField, schemeField } = vocabulary.families.get(family) ?? {}
+    // Of which list, in which scheme: without it nobody could tell what was given.
+    const told = [listField, schemeField].filter(field => field !== undefined)
+    const asked = fields === undefined ? [...(known?.keys() ?? [])] : [...new Set([...fields, ...told])]
+    const open = clauses.map(clause => ({
+      ...clause,
+      fields: new Set(asked.filter(field => clause.fields.has(field) && reaches(clause.level, known?.get(field)?.level))),
+    }))
+    if (open.some(clause => clause.fields.size > 0)) families.set(family, open)
+    withheld.push(...withheldOf(family, asked, clauses, open))
+  }
+  if (!familyGranted) throw refuse('agreement.family', want.map(({ family }) => family).join(', '))
+  if (families.size === 0) throw refuse('agreement.field')
+  return { families, withheld }
+}
+
+function clauseOf({ clause, kinds, shareLevel, families }: Grant, family: string, vocabulary: Vocabulary): Clause[] {
+  const permitted = families[family]
+  const known = vocabulary.families.get(family)
+  if (permitted === undefined || known === undefined) return []
+  return [
+    {
+      clause,
+      kinds: new Set(kinds),
+      level: shareLevel,
+      fields: new Set(permitted.fields),
+      lists: known.listField === undefined ? undefined : new Set(permitted.lists),
+      schemes: known.schemeField === undefined ? undefined : new Set(permitted.schemes),
+    },
+  ]
+}
+
+/** Says by rule what a question of this kind never gets. It says the same whatever the source holds, so it betrays nothing. */
+function withheldOf(family: string, asked: readonly string[], granted: readonly Clause[], open: readonly Clause[]): Withheld[] {
+  const missing = asked.filter(field => !granted.some(clause => clause.fields.has(field)))
+  const closed = asked.filter(field => !missing.includes(field) && !open.some(clause => clause.fields.has(field)))
+  const kinds = subjectKinds.filter(kind => !open.some(clause => clause.kinds.has(kind)))
+  const said: Withheld[] = []
+  if (missing.length > 0) said.push({ family, fields: missing, rule: 'agreement.field' })
+  if (closed.length > 0) said.push({ family, fields: closed, rule: 'agreement.share-level' })
+  if (kinds.length > 0) said.push({ family, kinds, rule: 'agreement.family' })
+  if (granted.some(clause => clause.lists !== undefined)) said.push({ family, rule: 'agreement.list' })
+  if (granted.some(clause => clause.schemes !== undefined)) said.push({ family, rule: 'agreement.scheme' })
+  said.push({ family, rule: 'agreement.share-level' }, { family, rule: 'record.ended' }, { family, rule: 'record.person' })
+  return said
+}
+
+/** Whether a grant up to `granted` covers something shared at `level`; what has no level is never covered. */
+export function reaches(granted: ShareLevel, level: ShareLevel | undefined): boolean {
+  return level !== undefined && shareLevels.indexOf(level) <= shareLevels.indexOf(granted)
+}
+
+/** Reads one subject of a question; what may not be asked about becomes its reason. */
+export function judge(text: string): Judged {
+  try {
+    return { subject: readSubject(text) }
+  } catch (error) {
+    if (error instanceof Refusal) return { refused: error.code }
+    throw error
+  }
+}

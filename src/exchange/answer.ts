@@ -1,0 +1,53 @@
+/** A peer's question is answered in one straight line, and nothing on it can be left out: each step takes what only the step before makes. */
+import { authorise } from '#agreement/authorise.ts'
+import { disclose } from '#agreement/disclose.ts'
+import type { Query } from '#protocol/message.ts'
+import { Refusal, refuse } from '#protocol/refusal.ts'
+import { translate } from '#schema/translate.ts'
+import { lookUp } from '#source/source.ts'
+import { answerTo, refusalTo, sign } from '#trust/sign.ts'
+import { type Received, type Verified, verify } from '#trust/verify.ts'
+import type { City } from './city.ts'
+import { disclosed, refused } from './entries.ts'
+
+/** A signed message, and what our own log may say of it. */
+export type Reply = {
+  readonly kind: 'answer' | 'refusal'
+  readonly token: string
+  readonly request: Verified<Query>
+  readonly refusal?: Refusal
+}
+
+/**
+ * Answers a question (docs/protocol.md section 3). Throws a Refusal, to be told unsigned, for what could not be verified
+ * and for what could not be recorded; everything else is answered under signature and stands in the ledger before.
+ */
+export async function answer(received: Received, city: City): Promise<Reply> {
+  const request = await verify(received, city) // a stranger stops here
+  try {
+    const permission = authorise(request, city)
+    const records = await lookUp(permission, city.sources)
+    const shared = translate(records, city.mapping)
+    const disclosure = disclose(shared, permission)
+    const { entry, evidence } = disclosed(request, disclosure, city.now())
+    const receipt = await city.ledger.append(entry, evidence)
+    const { token } = sign(answerTo(request, disclosure, receipt, city.newJti(), city.now()), city.signer)
+    if (evidence !== undefined) city.ledger.keep(receipt.index, { answer: token })
+    return { kind: 'answer', token, request }
+  } catch (error) {
+    return await refusing(request, error, city)
+  }
+}
+
+/** What cannot be recorded cannot be signed, and a replay that raced its twin is told what any replay is told. */
+const unrecorded: ReadonlySet<string> = new Set(['ledger.unavailable', 'load.busy', 'token.replayed'])
+
+async function refusing(request: Verified<Query>, error: unknown, city: City): Promise<Reply> {
+  const refusal = error instanceof Refusal ? error : refuse('fault', 'while answering', error)
+  if (unrecorded.has(refusal.code)) throw refusal
+  const { entry, evidence } = refused(request, refusal, city.now())
+  const receipt = await city.ledger.append(entry, evidence)
+  const { token } = sign(refusalTo(request, refusal, receipt, city.newJti(), city.now()), city.signer)
+  if (evidence !== undefined) city.ledger.keep(receipt.index, { answer: token })
+  return { kind: 'refusal', token, request, refusal }
+}

@@ -1,0 +1,253 @@
+/** A department's question goes to one peer or to all; each peer's part of the answer says what is known, or that nothing is. */
+import { z } from 'zod'
+import type { Signed } from '#agreement/agreement.ts'
+import { checkQuestion, inForce, judge, type Scope, scopeOf } from '#agreement/authorise.ts'
+import { excess } from '#agreement/disclose.ts'
+import { type Answer, CityId, Code, Freshness, limits, type Query, Receipt, Result, Want, Withheld, WireRecord } from '#protocol/message.ts'
+import { Refusal, type RefusalCode, refuse, told } from '#protocol/refusal.ts'
+import type { Subject } from '#protocol/subject.ts'
+import { toLocal } from '#schema/translate.ts'
+import type { Department } from '#trust/departments.ts'
+import type { Member } from '#trust/members.ts'
+import { question, sign } from '#trust/sign.ts'
+import { type Verified, verifyAnswer, verifyRefusal } from '#trust/verify.ts'
+import type { City } from './city.ts'
+import { asked, cameOf, type Outcome } from './entries.ts'
+
+export const AskRequest = z
+  .strictObject({
+    peer: z.union([CityId, z.literal('*')]).meta({ description: 'id of the city to ask 城市, or * for every city with an agreement for this purpose' }),
+    subjects: z
+      .array(z.string().min(1).max(64))
+      .min(1)
+      .max(limits.subjects)
+      .meta({ description: 'unified social credit codes 统一社会信用代码' }),
+    purpose: Code.meta({ description: 'code of the purpose 查询目的' }),
+    matter: z.string().min(1).max(200).meta({ description: 'file number of the case that triggers the check 查询事由; never a person' }),
+    want: z.array(Want).min(1).max(32).optional().meta({ description: 'families and fields; all that the agreement permits where absent' }),
+  })
+  .meta({ id: 'AskRequest' })
+export type AskRequest = z.infer<typeof AskRequest>
+
+const Told = z.strictObject({ code: z.string(), zh: z.string(), en: z.string() }).meta({ id: 'Refusal', description: 'why, in both languages 原因' })
+type Told = z.infer<typeof Told>
+
+const LocalRecord = z
+  .strictObject({
+    /** Absent: this city keeps no table of the kind, and everything is in `untranslated`. */
+    table: z.string().optional(),
+    title: z.string().optional(),
+    columns: z.record(z.string(), z.string()),
+    labels: z.record(z.string(), z.string()),
+    meanings: z.record(z.string(), z.strictObject({ original: z.string(), relation: z.string() })),
+    untranslated: z.array(
+      z.strictObject({ field: z.string(), zh: z.string(), original: z.string(), meaning: z.string().optional(), reason: z.string() }),
+    ).readonly(),
+  })
+  .meta({ id: 'LocalRecord', description: 'the record in the words of this city’s own tables 本市字段' })
+type LocalRecord = z.infer<typeof LocalRecord>
+
+const AskResult = z
+  .strictObject({
+    subject: z.string().optional(),
+    status: Result.shape.status.meta({ description: 'unknown and stale never mean that there is nothing' }),
+    reason: Told.optional(),
+    doubt: Result.shape.doubt,
+    records: z.array(z.strictObject({ shared: WireRecord, local: LocalRecord })),
+    unknown: z.array(z.strictObject({ family: Code, reason: Told })).optional(),
+  })
+  .meta({ id: 'AskResult' })
+type AskResult = z.infer<typeof AskResult>
+
+const PeerAnswer = z
+  .strictObject({
+    peer: CityId,
+    outcome: z.enum(['answered', 'refused', 'unknown']),
+    reason: Told.optional(),
+    agreement: Code.optional(),
+    withheld: z.array(Withheld).optional(),
+    freshness: z.array(Freshness).optional(),
+    /** In the order of the question; always one for each subject. */
+    results: z.array(AskResult),
+    receipt: Receipt.optional().meta({ description: 'where the ledger of the peer holds this exchange 对方日志回执' }),
+    /** Index of the outcome in our own ledger. */
+    entry: z.int().optional(),
+  })
+  .meta({ id: 'PeerAnswer' })
+export type PeerAnswer = z.infer<typeof PeerAnswer>
+
+export const AskAnswer = z
+  .strictObject({
+    city: CityId,
+    /** Into which mapping the records were put; `assumed` where the city's own tables were not known to who wrote it. */
+    schema: z.strictObject({ version: z.string(), assumed: z.boolean() }),
+    purpose: Code,
+    peers: z.array(PeerAnswer),
+  })
+  .meta({ id: 'AskAnswer' })
+export type AskAnswer = z.infer<typeof AskAnswer>
+
+/**
+ * Asks on behalf of a department. Throws `department.purpose`, `query.*`, `peer.unknown` and `agreement.*` for what may not
+ * be asked at all, and `ledger.unavailable`, for a question that cannot be recorded is not sent. What a peer does or
+ * fails to do never throws: it is that peer's outcome.
+ */
+export async function ask(request: AskRequest, department: Department, city: City): Promise<AskAnswer> {
+  const { purpose, matter, subjects } = request
+  if (!department.purposes.includes(purpose)) throw refuse('department.purpose', `${department.id} for ${purpose}`)
+  checkQuestion({ purpose, matter, subjects: subjects.length, want: request.want ?? [] }, city.vocabulary)
+  const peers = await Promise.all(routes(request, city).map(route => askPeer(route, request, department, city)))
+  const { version, assumed } = city.mapping
+  return { city: city.id, schema: { version, assumed }, purpose, peers }
+}
+
+/** A peer, and the agreement under which to ask it. */
+type Route = { readonly peer: Member; readonly signed: Signed; readonly scope: Scope; readonly want: readonly Want[] }
+
+function routes(request: AskRequest, city: City): Route[] {
+  if (request.peer !== '*') {
+    const peer = city.members.find(request.peer)
+    if (peer === undefined || peer.id === city.id) throw refuse('peer.unknown', request.peer)
+    return [routeTo(peer, request, city)]
+  }
+  const found: Route[] = []
+  let reason: unknown = refuse('agreement.unknown', 'with any peer')
+  for (const peer of city.members.all) {
+    if (peer.id === city.id) continue
+    try {
+      found.push(routeTo(peer, request, city))
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error
+      reason = error
+    }
+  }
+  if (found.length === 0) throw reason
+  return found
+}
+
+/** Our own side of the agreement: the one in force that permits most of what is wanted. Throws why there is none. */
+function routeTo(peer: Member, { purpose, want }: AskRequest, city: City): Route {
+  const at = city.now()
+  const all = [...city.vocabulary.families.keys()].map(family => ({ family }))
+  let best: Route | undefined
+  let reason: unknown = refuse('agreement.unknown', `with ${peer.id}`)
+  for (const signed of city.agreements.all) {
+    if (!signed.text.parties.includes(peer.id)) continue
+    try {
+      inForce(city.agreements, { id: signed.text.id, digest: signed.digest }, [peer.id, city.id], at)
+      const scope = scopeOf(signed, { from: peer.id, to: city.id, purpose, want: want ?? all }, city.vocabulary)
+      const wanted = want ?? [...scope.families.keys()].map(family => ({ family }))
+      if (best === undefined || scope.families.size > best.scope.families.size) best = { peer, signed, scope, want: wanted }
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error
+      reason = error
+    }
+  }
+  if (best === undefined) throw reason
+  return best
+}
+
+async function askPeer(route: Route, request: AskRequest, department: Department, city: City): Promise<PeerAnswer> {
+  const judged = request.subjects.map(judge)
+  const subjects = judged.flatMap(each => ('subject' in each ? [each.subject] : []))
+  const known = { peer: route.peer.id, agreement: route.signed.text.id }
+  // Nothing lawful to ask: nothing leaves, and there is nothing to record that might name a person.
+  if (subjects.length === 0) return { ...known, outcome: 'refused', results: place(judged, []) }
+  const now = city.now()
+  const claims = questionOf(route, request, subjects, city, now)
+  const { token, hash } = sign(question(claims), city.signer)
+  const intent = asked(claims, department.id, token, hash, now)
+  await city.ledger.append(intent.entry, intent.evidence)
+  const came = await outcomeOf(token, { claims, hash, subjects, route }, city)
+  const outcome = cameOf(claims, department.id, hash, came, city.now())
+  const { index: entry } = await city.ledger.append(outcome.entry, outcome.evidence)
+  if (came.outcome === 'answered') {
+    const { answer, receipt } = came.answer.claims
+    const { withheld, freshness } = answer
+    const results = place(judged, answer.results.map(result => inOurWords(result, city)))
+    return { ...known, outcome: 'answered', withheld, freshness, results, receipt, entry }
+  }
+  const reason = told(came.code)
+  // Never an empty list: for every subject it is said that nothing is known, and why.
+  const unknown = subjects.map(({ uscc }): AskResult => ({ subject: uscc, status: 'unknown', reason, records: [] }))
+  return { ...known, outcome: came.outcome, reason, results: place(judged, unknown), entry, ...(came.receipt && { receipt: came.receipt }) }
+}
+
+function questionOf(route: Route, { purpose, matter }: AskRequest, subjects: readonly Subject[], city: City, now: number): Query {
+  const iat = Math.floor(now / 1000)
+  return {
+    iss: city.id,
+    aud: route.peer.id,
+    iat,
+    nbf: iat,
+    exp: iat + 60,
+    jti: city.newJti(),
+    agreement: { id: route.signed.text.id, digest: route.signed.digest },
+    purpose,
+    matter,
+    subjects: subjects.map(({ uscc }) => uscc),
+    want: [...route.want],
+  }
+}
+
+type Sent = { readonly claims: Query; readonly hash: string; readonly subjects: readonly Subject[]; readonly route: Route }
+
+/** Sends and judges; whatever goes wrong on the way or at the peer becomes an outcome that says so. */
+async function outcomeOf(token: string, { claims, hash, subjects, route }: Sent, city: City): Promise<Outcome> {
+  try {
+    const reply = await city.post.send(route.peer, token)
+    const sent = { jti: claims.jti, hash, peer: route.peer.id }
+    if (reply.kind === 'answer') return { outcome: 'answered', answer: acceptable(verifyAnswer(reply.token, sent, city), claims, subjects, route, city) }
+    const refusal = verifyRefusal(reply.token, sent, city).claims
+    return { outcome: 'refused', code: refusal.refusal.code, receipt: refusal.receipt, token: reply.token }
+  } catch (error) {
+    const refusal = error instanceof Refusal ? error : refuse('fault', 'while asking', error)
+    city.note(refusal, { peer: route.peer.id, jti: claims.jti })
+    return { outcome: 'unknown', code: outsideCodes.has(refusal.code) ? refusal.code : 'peer.answer' }
+  }
+}
+
+/** What may be told of a failure as it is; a fault in the answer's form or proof is told as an answer not to be trusted. */
+const outsideCodes: ReadonlySet<RefusalCode> = new Set(['peer.unreachable', 'peer.slow', 'peer.refused', 'peer.overdisclosed', 'fault'])
+
+function acceptable(
+  answer: Verified<Answer>,
+  { agreement, purpose }: Query,
+  subjects: readonly Subject[],
+  { scope }: Route,
+  city: City,
+) {
+  const { answer: body } = answer.claims
+  if (body.purpose !== purpose || body.agreement.id !== agreement.id || body.agreement.digest !== agreement.digest) {
+    throw refuse('peer.answer', 'answers for another purpose or agreement')
+  }
+  const over = excess(body, subjects, scope, city.vocabulary)
+  if (over.length > 0) throw refuse('peer.overdisclosed', over.slice(0, 20).join(', '))
+  return answer
+}
+
+/** Puts what came back in the place of each question; what was refused here takes its place with its reason. */
+function place(judged: ReturnType<typeof judge>[], results: readonly AskResult[]): AskResult[] {
+  let next = 0
+  return judged.map(each => {
+    if ('refused' in each) return { status: 'refused', reason: told(each.refused), records: [] }
+    const result = results[next++]
+    if (result === undefined) throw new RangeError('fewer results than subjects')
+    return result
+  })
+}
+
+function ours(shared: WireRecord, mapping: City['mapping']): LocalRecord {
+  const { table, ...local } = toLocal(shared, mapping)
+  const title = mapping.tables.get(table ?? '')?.zh
+  return { ...local, ...(table !== undefined && { table }), ...(title !== undefined && { title }) }
+}
+
+function inOurWords({ subject, status, rule, doubt, records, unknown }: Result, { mapping }: City): AskResult {
+  const result: AskResult = { status, records: records.map(shared => ({ shared, local: ours(shared, mapping) })) }
+  if (subject !== undefined) result.subject = subject
+  if (rule !== undefined) result.reason = told(rule)
+  if (doubt !== undefined) result.doubt = doubt
+  if (unknown !== undefined) result.unknown = unknown.map(each => ({ family: each.family, reason: told(each.rule) }))
+  return result
+}

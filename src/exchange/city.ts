@@ -1,0 +1,22 @@
+/** A city is everything that one gateway needs to answer and to ask, put together once by `gateway.ts`. */
+import type { Authority } from '#agreement/authorise.ts'
+import type { Ledger } from '#ledger/ledger.ts'
+import type { Refusal } from '#protocol/refusal.ts'
+import type { CompiledMapping } from '#schema/mapping.ts'
+import type { Sources } from '#source/source.ts'
+import type { Signer } from '#trust/keys.ts'
+import type { Verifier } from '#trust/verify.ts'
+import type { Post } from './post.ts'
+
+export type City = Verifier &
+  Authority & {
+    readonly sources: Sources
+    readonly mapping: CompiledMapping
+    readonly ledger: Ledger
+    readonly signer: Signer
+    readonly post: Post
+    /** A fresh UUIDv7 (RFC 9562). */
+    readonly newJti: () => string
+    /** Tells our own log what went wrong with a peer; never a subject. */
+    readonly note: (refusal: Refusal, about: { readonly peer: string; readonly jti: string }) => void
+  }

@@ -1,0 +1,102 @@
+/** What the ledger is told of an exchange: every fact by which it can be judged later, and no text that might name a person. */
+import { judge } from '#agreement/authorise.ts'
+import type { Entry } from '#ledger/entry.ts'
+import type { Evidence } from '#ledger/ledger.ts'
+import { canonical, sha256 } from '#protocol/canonical.ts'
+import type { Answer, Disclosure, Query, Receipt } from '#protocol/message.ts'
+import type { Refusal, RefusalCode } from '#protocol/refusal.ts'
+import { maskPersonalNumbers } from '#protocol/subject.ts'
+import type { Verified } from '#trust/verify.ts'
+
+/** An entry with what was signed; `keeps` says whether the texts may be kept at all. */
+export type Entered = { readonly entry: Entry; readonly evidence: Evidence | undefined }
+
+/** A peer's question that is answered. `now` is epoch milliseconds. */
+export function disclosed({ claims, token, hash }: Verified<Query>, disclosure: Disclosure, now: number): Entered {
+  const body = canonical(disclosure)
+  const { common, lawful } = exchanged(claims, claims.aud, claims.iss, hash, now)
+  return {
+    entry: {
+      kind: 'answered',
+      ...common,
+      status: disclosure.results.map(({ status }) => status),
+      disclosed: left(disclosure),
+      withheld: disclosure.withheld,
+      answerDigest: sha256(body),
+    },
+    evidence: lawful ? { question: token, answer: body } : undefined,
+  }
+}
+
+/** By family, the fields that left and with how many records. */
+function left({ results }: Disclosure): Record<string, { fields: string[]; records: number }> {
+  const families = new Map<string, { fields: Set<string>; records: number }>()
+  for (const { records } of results) {
+    for (const { family, fields } of records) {
+      let seen = families.get(family)
+      if (seen === undefined) families.set(family, (seen = { fields: new Set(), records: 0 }))
+      seen.records += 1
+      for (const field in fields) seen.fields.add(field)
+    }
+  }
+  return Object.fromEntries([...families].map(([family, { fields, records }]) => [family, { fields: [...fields].sort(), records }]))
+}
+
+/** A peer's question that is refused, after it was verified. */
+export function refused({ claims, token, hash }: Verified<Query>, refusal: Refusal, now: number): Entered {
+  const { common, lawful } = exchanged(claims, claims.aud, claims.iss, hash, now)
+  return { entry: { kind: 'refused', ...common, code: refusal.code }, evidence: lawful ? { question: token } : undefined }
+}
+
+/** Our own question, before it is sent. */
+export function asked(claims: Query, department: string, token: string, hash: string, now: number): Entered {
+  const { common } = exchanged(claims, claims.iss, claims.aud, hash, now)
+  return { entry: { kind: 'asked', ...common, department, want: claims.want }, evidence: { question: token } }
+}
+
+/** What came of our question. */
+export type Outcome =
+  | { readonly outcome: 'answered'; readonly answer: Verified<Answer> }
+  | { readonly outcome: 'refused' | 'unknown'; readonly code: RefusalCode; readonly receipt?: Receipt; readonly token?: string }
+
+export function cameOf(claims: Query, department: string, hash: string, came: Outcome, now: number): Entered {
+  const { common } = exchanged(claims, claims.iss, claims.aud, hash, now)
+  if (came.outcome === 'answered') {
+    const { answer, receipt } = came.answer.claims
+    return {
+      entry: { kind: 'outcome', ...common, department, outcome: 'answered', answerDigest: sha256(canonical(answer)), receipt },
+      evidence: { answer: came.answer.token },
+    }
+  }
+  const { outcome, code, receipt, token } = came
+  return {
+    entry: { kind: 'outcome', ...common, department, outcome, code, ...(receipt && { receipt }) },
+    evidence: token === undefined ? undefined : { answer: token },
+  }
+}
+
+/**
+ * What all entries say. A text that is no lawful code may be anything, an identity number among them: it is entered as
+ * `refused`, and the signed question that holds it is not kept, only its hash.
+ */
+function exchanged(claims: Query, city: string, peer: string, questionHash: string, now: number) {
+  const subjects = claims.subjects.map(text => {
+    const each = judge(text)
+    return 'subject' in each ? each.subject.uscc : ('refused' as const)
+  })
+  const matter = maskPersonalNumbers(claims.matter)
+  return {
+    common: {
+      at: new Date(now).toISOString(),
+      city,
+      peer,
+      jti: claims.jti,
+      purpose: claims.purpose,
+      matter,
+      agreement: claims.agreement,
+      subjects,
+      questionHash,
+    },
+    lawful: matter === claims.matter && !subjects.includes('refused'),
+  }
+}

@@ -1,0 +1,170 @@
+/** A throw-away federation in a folder: authority, members, keys, signed agreements and each city's tables, ready to be served. */
+import { createPrivateKey } from 'node:crypto'
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { z } from 'zod'
+import { formatted, readAgreement, signAgreement } from '#agreement/agreement.ts'
+import { createLedger } from '#ledger/sqlite.ts'
+import { ConfigurationError, type Fault } from '#protocol/fault.ts'
+import { issueKey } from '#trust/departments.ts'
+import { signerOf } from '#trust/keys.ts'
+import { readMembers } from '#trust/members.ts'
+import { makeAuthority } from './authority.ts'
+import { readSettings, type Settings } from './settings.ts'
+
+/** The repository itself: where the shipped configuration and the demo's tables are. */
+export const home = join(import.meta.dirname, '..')
+
+export type DemoCity = {
+  readonly id: string
+  readonly name: { readonly zh: string; readonly en: string }
+  /** Its environment, from which a gateway of its own can be started. */
+  readonly environment: Readonly<Record<string, string>>
+  readonly settings: Settings
+  /** A department key for every purpose of its agreements. */
+  readonly departmentKey: string
+}
+
+export type Federation = { readonly folder: string; readonly cities: readonly DemoCity[]; city(id: string): DemoCity }
+
+/**
+ * Makes a federation of the cities that the shipped configuration knows, on loopback ports that were free a moment ago.
+ * `edit` may change an agreement before it is signed. `database` gives a city's source where it is not the SQLite file.
+ */
+export async function makeFederation(
+  folder: string,
+  options: {
+    readonly cities?: readonly string[]
+    readonly edit?: (agreement: Record<string, unknown>) => void
+    readonly source?: (city: string) => string | undefined
+    readonly logLevel?: string
+  } = {},
+): Promise<Federation> {
+  const config = join(folder, 'federation-config')
+  const certs = join(folder, 'certs')
+  cpSync(join(home, 'federation-config'), config, { recursive: true })
+  mkdirSync(join(certs, 'crls'), { recursive: true })
+  const authority = await makeAuthority()
+  writeFileSync(join(certs, 'root.pem'), authority.root)
+  for (const { name, pem } of authority.crls) writeFileSync(join(certs, 'crls', name), pem)
+  const ids = options.cities ?? readdirSync(join(config, 'members')).map(file => file.replace('.json', ''))
+  const cities: DemoCity[] = []
+  for (const id of ids) {
+    const [outside, inside] = [await freePort(), await freePort()]
+    const keys = join(folder, 'keys', id)
+    const data = join(folder, 'data', id)
+    mkdirSync(keys, { recursive: true, mode: 0o700 })
+    mkdirSync(data, { recursive: true, mode: 0o700 })
+    for (const use of ['signing', 'transport'] as const) {
+      const { certificate, key } = await authority.issue(id, use)
+      writeFileSync(join(certs, `${id}-${use}.pem`), certificate)
+      writeFileSync(join(keys, `${use}.pem`), key, { mode: 0o600 })
+    }
+    const member = editJson(join(config, 'members', `${id}.json`), member => {
+      member['endpoint'] = `https://127.0.0.1:${outside}/`
+      member['certificates'] = { signing: [`${id}-signing.pem`], transport: [`${id}-transport.pem`] }
+    })
+    const table = join(data, 'city.sqlite')
+    if (existsSync(join(home, 'demo', id))) fillSqlite(table, join(home, 'demo', id))
+    createLedger(join(data, 'ledger.sqlite'), id)
+    const environment = {
+      XINQIAO_CITY: id,
+      XINQIAO_CONFIG: config,
+      XINQIAO_CERTS: certs,
+      XINQIAO_KEYS: keys,
+      XINQIAO_DATA: data,
+      XINQIAO_SOURCE: options.source?.(id) ?? `sqlite:${table}`,
+      XINQIAO_PEERS_LISTEN: `127.0.0.1:${outside}`,
+      XINQIAO_INSIDE_LISTEN: `127.0.0.1:${inside}`,
+      XINQIAO_LOG_LEVEL: options.logLevel ?? 'warn',
+    }
+    const purposes = purposesOf(config)
+    const departmentKey = issueKey(join(data, 'departments.json'), { id: 'demo', name: '演示部门', purposes, days: 30 }, Date.now())
+    const { name } = z.object({ name: z.object({ zh: z.string(), en: z.string() }) }).parse(member)
+    cities.push({ id, name, environment, settings: readSettings(environment), departmentKey })
+  }
+  await signAll(config, certs, folder, ids, options.edit)
+  return {
+    folder,
+    cities,
+    city: id => {
+      const city = cities.find(each => each.id === id)
+      if (city === undefined) throw new RangeError(`no city ${id}`)
+      return city
+    },
+  }
+}
+
+function editJson(path: string, edit: (value: Record<string, unknown>) => void): Record<string, unknown> {
+  const value = z.record(z.string(), z.unknown()).parse(JSON.parse(readFileSync(path, 'utf8')))
+  edit(value)
+  writeFileSync(path, formatted(value))
+  return value
+}
+
+function purposesOf(config: string): string[] {
+  const file = z.object({ codes: z.array(z.object({ code: z.string() })) })
+  return file.parse(JSON.parse(readFileSync(join(config, 'vocabulary', 'purposes.json'), 'utf8'))).codes.map(({ code }) => code)
+}
+
+/** Has every party sign every agreement, as each would at home with `xinqiao agreement sign`. */
+async function signAll(config: string, certs: string, folder: string, ids: readonly string[], edit?: (agreement: Record<string, unknown>) => void) {
+  const faults: Fault[] = []
+  const members = await readMembers(config, certs, faults)
+  const agreements = join(config, 'agreements')
+  for (const name of readdirSync(agreements).filter(each => each.endsWith('.json'))) {
+    if (edit !== undefined) editJson(join(agreements, name), edit)
+    const text = readAgreement(readFileSync(join(agreements, name), 'utf8'), name, faults)
+    for (const party of text?.parties.filter(each => ids.includes(each)) ?? []) {
+      const [key] = members.find(party)?.keys.values() ?? []
+      if (text === undefined || key === undefined) continue
+      const signer = signerOf(key, createPrivateKey(readFileSync(join(folder, 'keys', party, 'signing.pem'), 'utf8')))
+      writeFileSync(join(agreements, `${text.id}.${party}.jws`), `${signAgreement(text, signer)}\n`)
+    }
+  }
+  if (faults.length > 0) throw new ConfigurationError(faults)
+}
+
+const Table = z.strictObject({
+  $comment: z.union([z.string(), z.array(z.string())]).optional(),
+  table: z.string(),
+  columns: z.record(z.string(), z.string()),
+  indexes: z.array(z.string()).optional(),
+  rows: z.array(z.record(z.string(), z.union([z.string(), z.number(), z.null()]))),
+})
+export type DemoTable = z.infer<typeof Table>
+
+/** A city's tables as its readable files hold them. */
+export function readTables(folder: string): DemoTable[] {
+  return readdirSync(folder)
+    .filter(name => name.endsWith('.json'))
+    .sort()
+    .map(name => Table.parse(JSON.parse(readFileSync(join(folder, name), 'utf8'))))
+}
+
+/** Makes a SQLite database from a city's readable files. */
+export function fillSqlite(path: string, folder: string): void {
+  using db = new DatabaseSync(path)
+  for (const { table, columns, indexes, rows } of readTables(folder)) {
+    const names = Object.keys(columns)
+    db.exec(`create table "${table}" (${names.map(name => `"${name}" ${columns[name]}`).join(', ')})`)
+    for (const column of indexes ?? []) db.exec(`create index "${table}_${column}" on "${table}" ("${column}")`)
+    const insert = db.prepare(`insert into "${table}" (${names.map(name => `"${name}"`).join(', ')}) values (${names.map(() => '?').join(', ')})`)
+    for (const row of rows) insert.run(...names.map(name => row[name] ?? null))
+  }
+}
+
+/** A loopback port that is free now. */
+export async function freePort(): Promise<number> {
+  const server = createServer()
+  const { promise, resolve, reject } = Promise.withResolvers<number>()
+  server.once('error', reject)
+  server.listen(0, '127.0.0.1', () => {
+    const address = server.address()
+    const port = typeof address === 'object' && address !== null ? address.port : 0
+    server.close(() => resolve(port))
+  })
+  return promise
+}

@@ -1,0 +1,47 @@
+/** What the gateway counts for its operators, in the Prometheus text format; never a subject, never a matter. */
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+
+/** One registry for each gateway, so that two in one process do not mix. */
+export function openMetrics() {
+  const registry = new Registry()
+  collectDefaultMetrics({ register: registry })
+  const registers = [registry]
+  return {
+    registry,
+    questions: new Counter({
+      name: 'xinqiao_questions_total',
+      help: 'Questions by direction, peer and outcome',
+      labelNames: ['direction', 'peer', 'outcome'] as const,
+      registers,
+    }),
+    refusals: new Counter({
+      name: 'xinqiao_refusals_total',
+      help: 'Refusals by code, those told to strangers included',
+      labelNames: ['code'] as const,
+      registers,
+    }),
+    seconds: new Histogram({
+      name: 'xinqiao_question_seconds',
+      help: 'Time from the last byte of a question to the answer',
+      labelNames: ['direction'] as const,
+      buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5],
+      registers,
+    }),
+    inFlight: new Gauge({ name: 'xinqiao_questions_in_flight', help: 'Questions being answered now', registers }),
+    ledgerEntries: new Gauge({ name: 'xinqiao_ledger_entries', help: 'Entries in the ledger', registers }),
+    ready: new Gauge({
+      name: 'xinqiao_ready',
+      help: '1 where a readiness check holds, 0 where it does not',
+      labelNames: ['check'] as const,
+      registers,
+    }),
+    until: new Gauge({
+      name: 'xinqiao_valid_until_seconds',
+      help: 'End of validity, in epoch seconds',
+      labelNames: ['what'] as const,
+      registers,
+    }),
+  }
+}
+
+export type Metrics = ReturnType<typeof openMetrics>

@@ -1,0 +1,32 @@
+/** A gateway as a process of its own, started and ended as an operator's supervisor would. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { join } from 'node:path'
+import { home } from './federation.ts'
+
+/**
+ * Starts `xinqiao serve` with exactly this environment and resolves when it says that both surfaces are open.
+ * Rejects with what it printed where it ends before that. What it logs goes to `log`, a file descriptor, or nowhere.
+ */
+export function startProcess(environment: Readonly<Record<string, string>>, log: number | 'ignore' = 'ignore'): Promise<ChildProcess> {
+  const child = spawn(process.execPath, [join(home, 'src', 'cli.ts'), 'serve'], {
+    env: environment,
+    stdio: ['ignore', log, 'pipe'],
+  })
+  const { promise, resolve, reject } = Promise.withResolvers<ChildProcess>()
+  let said = ''
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+    said += text
+    if (said.includes('inside')) resolve(child)
+  })
+  child.once('exit', code => reject(new Error(`the gateway ended with ${code}:\n${said}`)))
+  return promise
+}
+
+/** Ends a process and resolves when it is gone. */
+export function endProcess(child: ChildProcess, signal: 'SIGTERM' | 'SIGKILL' = 'SIGTERM'): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve()
+  const { promise, resolve } = Promise.withResolvers<void>()
+  child.once('exit', () => resolve())
+  child.kill(signal)
+  return promise
+}

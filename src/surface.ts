@@ -1,0 +1,148 @@
+/** Two surfaces: peers come in from outside with a certificate, departments and operations from inside; what fails ends in one place. */
+import { STATUS_CODES } from 'node:http'
+import type { Socket } from 'node:net'
+import { Hono } from 'hono'
+import { bodyLimit } from 'hono/body-limit'
+import { HTTPException } from 'hono/http-exception'
+import type { ContentfulStatusCode } from 'hono/utils/http-status'
+import type { Logger } from 'pino'
+import { answer } from '#exchange/answer.ts'
+import { AskRequest, ask } from '#exchange/ask.ts'
+import type { City } from '#exchange/city.ts'
+import { limits, type Problem, types } from '#protocol/message.ts'
+import { Refusal, refuse } from '#protocol/refusal.ts'
+import type { Departments } from '#trust/departments.ts'
+import type { Keys } from '#trust/keys.ts'
+import { checkHealth, show } from './health.ts'
+import type { Metrics } from './metrics.ts'
+import { describeInside } from './openapi.ts'
+
+/** What both surfaces are made of. */
+export type Parts = {
+  readonly city: City
+  readonly keys: Keys
+  readonly departments: Departments
+  readonly metrics: Metrics
+  readonly log: Logger
+  /** The city that the certificate of a connection names; undefined for one that was not accepted. */
+  readonly cityOf: (socket: Socket) => string | undefined
+}
+
+type Bindings = { Bindings: { incoming: { socket: Socket } } }
+export type Surface = Hono<Bindings>
+
+/** Questions answered at once; the rest is told to come back, so that none waits without end. */
+const AT_ONCE = 256
+
+/** The surface for peer cities: one path, nothing else. */
+export function outside({ city, metrics, log, cityOf }: Parts): Surface {
+  const app = new Hono<Bindings>()
+  let busy = 0
+  app.post('/query', bounded(limits.queryBytes), async c => {
+    if (c.req.header('content-type') !== `application/${types.query}`) throw refuse('form.media-type')
+    const from = cityOf(c.env.incoming.socket)
+    if (from === undefined) throw refuse('token.transport', 'the connection has no accepted certificate')
+    if (busy >= AT_ONCE) throw refuse('load.busy')
+    busy += 1
+    metrics.inFlight.set(busy)
+    const began = performance.now()
+    try {
+      const reply = await answer({ token: await c.req.text(), city: from }, city)
+      const ms = performance.now() - began
+      const { iss: peer, jti, purpose } = reply.request.claims
+      const outcome = reply.kind === 'answer' ? 'answered' : 'refused'
+      metrics.questions.inc({ direction: 'in', peer, outcome })
+      metrics.seconds.observe({ direction: 'in' }, ms / 1000)
+      if (reply.refusal === undefined) log.info({ peer, jti, purpose, outcome, ms }, 'question')
+      else note(reply.refusal, { peer, jti, purpose, outcome, ms })
+      c.header('content-type', `application/${reply.kind === 'answer' ? types.answer : types.refusal}`)
+      return c.body(reply.token, reply.refusal?.status ?? 200)
+    } finally {
+      busy -= 1
+      metrics.inFlight.set(busy)
+    }
+  })
+  const note = noting(log, metrics)
+  return ending(app, note)
+}
+
+/** The surface for this city's departments and for those who run the gateway. */
+export function inside({ city, keys, departments, metrics, log }: Parts): Surface {
+  const app = new Hono<Bindings>()
+  const document = JSON.stringify(describeInside(city.mapping))
+  app.get('/health/live', c => c.json({ live: true }))
+  app.get('/health/ready', async c => {
+    const checks = await checkHealth(city, keys)
+    show(checks, metrics)
+    const ready = checks.every(({ ok }) => ok)
+    return c.json({ ready, city: city.id, checks }, ready ? 200 : 503)
+  })
+  app.get('/metrics', async c => {
+    show(await checkHealth(city, keys), metrics)
+    metrics.ledgerEntries.set(await city.ledger.count())
+    return c.body(await metrics.registry.metrics(), 200, { 'content-type': metrics.registry.contentType })
+  })
+  app.get('/openapi.json', c => c.body(document, 200, { 'content-type': 'application/json' }))
+  app.post('/ask', bounded(limits.queryBytes), async c => {
+    const [, key] = /^Bearer (\S+)$/.exec(c.req.header('authorization') ?? '') ?? []
+    const department = departments.find(key, city.now())
+    const request = AskRequest.safeParse(await c.req.json().catch(() => undefined))
+    if (!request.success) {
+      throw refuse('request.form', request.error.issues.map(({ path, code }) => `${path.join('.')} ${code}`).join(', '))
+    }
+    const began = performance.now()
+    const told = await ask(request.data, department, city)
+    const ms = performance.now() - began
+    metrics.seconds.observe({ direction: 'out' }, ms / 1000)
+    for (const { peer, outcome } of told.peers) {
+      metrics.questions.inc({ direction: 'out', peer, outcome })
+      log.info({ department: department.id, peer, purpose: told.purpose, outcome, ms }, 'asked')
+    }
+    return c.json(told)
+  })
+  return ending(app, noting(log, metrics))
+}
+
+function bounded(maxSize: number) {
+  return bodyLimit({
+    maxSize,
+    onError: () => {
+      throw refuse('form.size')
+    },
+  })
+}
+
+type Note = (refusal: Refusal, about: Readonly<Record<string, unknown>>) => void
+
+/** Logs and counts a refusal with its private detail and the operator's hint; a fault is an error, all else a warning. */
+export function noting(log: Logger, metrics: Metrics): Note {
+  return (refusal, about) => {
+    metrics.refusals.inc({ code: refusal.code })
+    const { code, detail, hint, cause } = refusal
+    if (code === 'fault') log.error({ ...about, code, detail, err: cause }, 'fault')
+    else log.warn({ ...about, code, detail, hint, ...(cause instanceof Error && { cause: cause.message }) }, 'refused')
+  }
+}
+
+/** The only end of what fails: a problem document (RFC 9457) that holds the public text and nothing else. */
+function ending(app: Surface, note: Note): Surface {
+  app.notFound(() => {
+    throw refuse('request.path')
+  })
+  app.onError((error, c) => {
+    const refusal = asRefusal(error)
+    note(refusal, {})
+    const { code, zh, en } = refusal.public
+    const { status } = refusal
+    const problem: Problem = { type: 'about:blank', title: STATUS_CODES[status] ?? '', status, detail: en, code, zh }
+    if (status === 503 || status === 429) c.header('retry-after', '1')
+    return c.body(JSON.stringify(problem), status satisfies ContentfulStatusCode, { 'content-type': 'application/problem+json' })
+  })
+  return app
+}
+
+function asRefusal(error: unknown): Refusal {
+  if (error instanceof Refusal) return error
+  if (error instanceof HTTPException && error.status === 413) return refuse('form.size')
+  return refuse('fault', error instanceof Error ? error.message : undefined, error)
+}

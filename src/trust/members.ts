@@ -1,0 +1,239 @@
+/** Who belongs: every member city's name, address and certified keys, read once from files and checked against the federation root. */
+import { type KeyObject, X509Certificate } from 'node:crypto'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { calculateJwkThumbprint } from 'jose'
+import { z } from 'zod'
+import { sha256 } from '#protocol/canonical.ts'
+import type { Fault } from '#protocol/fault.ts'
+import { CityId } from '#protocol/message.ts'
+import { refuse } from '#protocol/refusal.ts'
+import {
+  type Certificate,
+  type CrlStore,
+  crlStore,
+  readCertificate,
+  readCertificates,
+  readCrls,
+  SIGNING,
+  TRANSPORT,
+  validatePath,
+} from './certificate.ts'
+import { type Algorithm, algorithmOf } from './jws.ts'
+
+const Both = z.strictObject({ zh: z.string().min(1), en: z.string().min(1) })
+
+const MemberFile = z.strictObject({
+  $schema: z.string().optional(),
+  id: CityId,
+  name: Both,
+  /** GB/T 2260 codes, today's first; a code that was given up stays, for it lives on in the codes of subjects. */
+  divisions: z.array(z.string().regex(/^[0-9]{6}$/)).min(1),
+  /** The one address that is ever called. */
+  endpoint: z.url({ protocol: /^https$/ }),
+  certificates: z.strictObject({
+    signing: z.array(z.string().regex(/^[A-Za-z0-9._-]+$/)).min(1),
+    transport: z.array(z.string().regex(/^[A-Za-z0-9._-]+$/)).min(1),
+  }),
+})
+
+/** One key of a member, usable while its certificate's path holds. */
+export type MemberKey = {
+  readonly kid: string
+  readonly alg: Algorithm
+  readonly key: KeyObject
+  /** SHA-256 of the certificate's DER, base64url: `x5t#S256`. */
+  readonly thumbprint: string
+  readonly file: string
+  readonly chain: readonly Certificate[]
+}
+
+export type Member = {
+  readonly id: string
+  readonly name: { readonly zh: string; readonly en: string }
+  readonly divisions: readonly string[]
+  readonly endpoint: string
+  readonly keys: ReadonlyMap<string, MemberKey>
+  /** The PEM of each transport certificate with its issuers, first is the one in use. */
+  readonly transport: readonly Transport[]
+}
+
+/** A certificate for TLS, with its issuers: as read, and as PEM. */
+export type Transport = { readonly file: string; readonly pem: string; readonly chain: readonly Certificate[] }
+
+/** The federation's own anchors. Owned by the gateway that read them. */
+export type Anchors = { readonly roots: readonly Certificate[]; readonly rootsPem: string; readonly crls: CrlStore }
+
+export type Members = {
+  readonly anchors: Anchors
+  readonly all: readonly Member[]
+  find(id: string): Member | undefined
+}
+
+/**
+ * Reads `<config>/members/*.json` and the public material under `certs`: `root.pem`, `crls/*.pem` and the files that
+ * members name. Pushes to `faults` what cannot be used. A member whose certificate has ended is not a fault here:
+ * its messages are refused with `token.certificate`, and ours would stop us in `keys.ts`.
+ */
+export async function readMembers(config: string, certs: string, faults: Fault[]): Promise<Members> {
+  const anchors = readAnchors(certs, faults)
+  const all: Member[] = []
+  for (const file of jsonFiles(join(config, 'members'))) {
+    const member = await readMember(config, `members/${file}`, certs, faults)
+    if (member !== undefined) all.push(member)
+  }
+  const byId = new Map(all.map(member => [member.id, member]))
+  if (all.length === 0) faults.push({ file: 'members', path: '', problem: 'no member', remedy: 'add one file for each city' })
+  if (byId.size !== all.length) {
+    faults.push({ file: 'members', path: '', problem: 'two files have the same id', remedy: 'keep one file for each city' })
+  }
+  return { anchors, all, find: id => byId.get(id) }
+}
+
+/** The names of the JSON files in a folder, sorted; none where there is no folder. */
+export function jsonFiles(folder: string): string[] {
+  if (!existsSync(folder)) return []
+  return readdirSync(folder)
+    .filter(file => file.endsWith('.json'))
+    .sort()
+}
+
+function readAnchors(certs: string, faults: Fault[]): Anchors {
+  const rootsPem = readOr(join(certs, 'root.pem'), '')
+  if (rootsPem === '') {
+    faults.push({
+      file: 'certs/root.pem',
+      path: '',
+      problem: 'the federation root is missing',
+      remedy: 'put the certificate of the federation root there; compare its fingerprint by telephone',
+    })
+  }
+  const crls = crlStore()
+  const folder = join(certs, 'crls')
+  for (const file of existsSync(folder) ? readdirSync(folder).sort() : []) {
+    try {
+      for (const crl of readCrls(readFileSync(join(folder, file), 'utf8'))) crls.add(crl)
+    } catch (error) {
+      faults.push({ file: `certs/crls/${file}`, path: '', problem: `not a PEM revocation list: ${error}`, remedy: 'fetch it anew' })
+    }
+  }
+  try {
+    return { roots: rootsPem === '' ? [] : readCertificates(rootsPem), rootsPem, crls }
+  } catch (error) {
+    faults.push({ file: 'certs/root.pem', path: '', problem: `not PEM certificates: ${error}`, remedy: 'fetch it anew' })
+    return { roots: [], rootsPem, crls }
+  }
+}
+
+function readOr(path: string, otherwise: string): string {
+  return existsSync(path) ? readFileSync(path, 'utf8') : otherwise
+}
+
+async function readMember(config: string, file: string, certs: string, faults: Fault[]): Promise<Member | undefined> {
+  let value: unknown
+  try {
+    value = JSON.parse(readFileSync(join(config, file), 'utf8'))
+  } catch (error) {
+    faults.push({ file, path: '', problem: `not JSON: ${error}`, remedy: 'correct the text' })
+    return undefined
+  }
+  const parsed = MemberFile.safeParse(value)
+  if (!parsed.success) {
+    for (const issue of parsed.error.issues) {
+      faults.push({ file, path: issue.path.join('.'), problem: issue.message, remedy: 'docs/manual describes the file' })
+    }
+    return undefined
+  }
+  const { id, name, divisions, endpoint, certificates } = parsed.data
+  const keys = new Map<string, MemberKey>()
+  const load = (names: readonly string[], use: (file: string, pem: string, chain: readonly Certificate[]) => void) => {
+    for (const [i, name] of names.entries()) {
+      try {
+        const pem = readFileSync(join(certs, name), 'utf8')
+        use(name, pem, readCertificates(pem))
+      } catch (error) {
+        faults.push({
+          file,
+          path: `certificates[${i}]`,
+          problem: `certs/${name} is not readable as PEM certificates: ${error}`,
+          remedy: 'put the certificate there, followed by its issuers up to, not including, the root',
+        })
+      }
+    }
+  }
+  const pending: Promise<void>[] = []
+  load(certificates.signing, (name, pem, chain) => {
+    const certificate = new X509Certificate(pem)
+    const key = certificate.publicKey
+    const alg = algorithmOf(key)
+    if (alg === undefined) {
+      faults.push({ file, path: 'certificates.signing', problem: `certs/${name} has a key of a kind not in use`, remedy: 'P-256 or Ed25519' })
+      return
+    }
+    pending.push(
+      keyId(key).then(kid => {
+        keys.set(kid, { kid, alg, key, thumbprint: sha256(certificate.raw), file: name, chain })
+      }),
+    )
+  })
+  const transport: Transport[] = []
+  load(certificates.transport, (name, pem, chain) => transport.push({ file: name, pem, chain }))
+  await Promise.all(pending)
+  return { id, name, divisions, endpoint, keys, transport }
+}
+
+/** The `kid` of a public key: its RFC 7638 thumbprint. */
+export function keyId(key: KeyObject): Promise<string> {
+  return calculateJwkThumbprint(key.export({ format: 'jwk' }), 'sha256')
+}
+
+/** Until when, in epoch milliseconds, each chain was last found good; a chain is looked at again after that. */
+const proved = new WeakMap<readonly Certificate[], number>()
+
+/**
+ * Throws `token.certificate` unless the key's certificate leads to the federation root at this instant, is made for
+ * signing messages, is not revoked, and names this member. Gives the instant until which that holds (epoch milliseconds).
+ */
+export function proveKey(member: Member, key: MemberKey, anchors: Anchors, now: number): number {
+  const known = proved.get(key.chain)
+  if (known !== undefined && now < known) return known
+  const until = provePath(member.id, key.chain, anchors, now, [SIGNING], key.file)
+  proved.set(key.chain, until)
+  return until
+}
+
+/** Proves a chain for a city and its purposes, as `proveKey` does. */
+export function provePath(
+  city: string,
+  chain: readonly Certificate[],
+  anchors: Anchors,
+  now: number,
+  purposes: readonly string[],
+  file: string,
+): number {
+  const found = lead(chain, anchors, now, purposes, file)
+  if (found.city !== city) throw refuse('token.certificate', `${file} belongs to ${found.city}`)
+  return found.until
+}
+
+/** A certificate as node:tls shows it, with the one that follows it. */
+export type Shown = { readonly raw: Uint8Array; readonly issuerCertificate?: Shown }
+
+/** The city that the certificate of a TLS connection proves. Throws `token.certificate`. `now` is epoch milliseconds. */
+export function provePeer(certificate: Shown, anchors: Anchors, now: number): string {
+  const chain: Certificate[] = []
+  for (let each: Shown | undefined = certificate; each?.raw !== undefined && chain.length < 8; each = each.issuerCertificate) {
+    chain.push(readCertificate(each.raw))
+    if (each.issuerCertificate === each) break
+  }
+  return lead(chain, anchors, now, TRANSPORT, 'the connection').city
+}
+
+function lead(chain: readonly Certificate[], { roots, crls }: Anchors, now: number, purposes: readonly string[], file: string) {
+  const [leaf, ...untrusted] = chain
+  if (leaf === undefined) throw refuse('token.certificate', `${file} has no certificate`)
+  const path = validatePath({ leaf, untrusted, roots, at: new Date(now), crls, purposes, profile: 'federation' })
+  if (!path.ok) throw refuse('token.certificate', `${file}: ${path.reason} ${path.detail}`)
+  if (path.city === undefined) throw refuse('token.certificate', `${file} names no city`)
+  return { city: path.city, until: path.notAfter.getTime() }
+}

@@ -1,0 +1,91 @@
+/** A message becomes `Verified` only here, after every check; a stranger goes no further. */
+import type { z } from 'zod'
+import { sha256 } from '#protocol/canonical.ts'
+import { Answer, limits, Query, RefusalMessage, types } from '#protocol/message.ts'
+import { refuse } from '#protocol/refusal.ts'
+import { decode, proves, readJson, readJws } from './jws.ts'
+import { type Member, type Members, proveKey } from './members.ts'
+
+declare const proved: unique symbol
+/** Claims that a member signed for us, now, once. */
+export type Verified<T> = {
+  readonly claims: T
+  readonly member: Member
+  readonly token: string
+  /** SHA-256 of the signing input: what the answer binds itself to. */
+  readonly hash: string
+  readonly [proved]: true
+}
+
+/** A message as it came in: its text, and the city that the connection's certificate names. */
+export type Received = { readonly token: string; readonly city: string }
+
+/** What verification needs to know of us. */
+export type Verifier = {
+  readonly id: string
+  readonly members: Members
+  /** Epoch milliseconds. */
+  readonly now: () => number
+  /** Whether a question with this jti of this peer is in the ledger. */
+  readonly seen: (peer: string, jti: string) => boolean | Promise<boolean>
+}
+
+/**
+ * Verifies a question (docs/protocol.md section 3). Throws `form.*` and `token.*`. Replay is asked last, so that nothing
+ * is remembered for a message that was never proved.
+ */
+export async function verify({ token, city }: Received, us: Verifier): Promise<Verified<Query>> {
+  const query = authenticate(token, types.query, Query, city, us)
+  const { iat, nbf, exp, jti, iss } = query.claims
+  const now = us.now() / 1000
+  if (exp <= now - limits.skew) throw refuse('token.expired')
+  if (nbf > now + limits.skew || iat > now + limits.skew) throw refuse('token.future')
+  if (exp - iat > limits.lifetime || exp <= iat || nbf < iat || nbf > exp) throw refuse('token.window')
+  if (await us.seen(iss, jti)) throw refuse('token.replayed')
+  return query
+}
+
+/** What an answer must be bound to. */
+export type Asked = { readonly jti: string; readonly hash: string; readonly peer: string }
+
+/** Verifies an answer against the question it claims to answer. Throws `form.*`, `token.*`, and `peer.answer` where it is bound to another. */
+export function verifyAnswer(token: string, asked: Asked, us: Verifier): Verified<Answer> {
+  return bound(authenticate(token, types.answer, Answer, asked.peer, us), asked, us)
+}
+
+/** Verifies a signed refusal in the same way. */
+export function verifyRefusal(token: string, asked: Asked, us: Verifier): Verified<RefusalMessage> {
+  return bound(authenticate(token, types.refusal, RefusalMessage, asked.peer, us), asked, us)
+}
+
+function bound<T extends Answer | RefusalMessage>(message: Verified<T>, asked: Asked, us: Verifier): Verified<T> {
+  const { req_jti, req_hash, iat } = message.claims
+  if (req_jti !== asked.jti || req_hash !== asked.hash) throw refuse('peer.answer', 'answers another question')
+  const now = us.now() / 1000
+  if (iat > now + limits.skew || iat < now - limits.lifetime) throw refuse('peer.answer', 'made at another time')
+  return message
+}
+
+/** Form, issuer, key, certificate, signature, claims, audience: in this order, so that the cheap comes first and belief last. */
+function authenticate<T extends { iss: string; aud: string }>(
+  token: string,
+  typ: string,
+  schema: z.ZodType<T>,
+  connected: string,
+  us: Verifier,
+): Verified<T> {
+  const jws = readJws(token, typ)
+  const payload = readJson(decode(jws.payload))
+  const member = typeof payload['iss'] === 'string' ? us.members.find(payload['iss']) : undefined
+  if (member === undefined) throw refuse('token.issuer')
+  if (member.id !== connected) throw refuse('token.transport', `${member.id} over a connection of ${connected}`)
+  const key = member.keys.get(jws.header.kid)
+  if (key === undefined || key.thumbprint !== jws.header['x5t#S256']) throw refuse('token.signature', 'no such key')
+  if (key.alg !== jws.header.alg) throw refuse('token.algorithm', 'not the algorithm of this key')
+  proveKey(member, key, us.members.anchors, us.now())
+  if (!proves(jws, key.key)) throw refuse('token.signature')
+  if (payload['aud'] !== us.id) throw refuse('token.audience')
+  const claims = schema.safeParse(payload)
+  if (!claims.success) throw refuse('token.claims', claims.error.issues.map(issue => `${issue.path.join('.')} ${issue.code}`).join(', '))
+  return { claims: claims.data, member, token, hash: sha256(jws.signingInput) } as Verified<T>
+}

@@ -1,0 +1,42 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { canonical, digest, sha256 } from '#protocol/canonical.ts'
+import { refusalCodes, refusals, refuse, told } from '#protocol/refusal.ts'
+
+describe('the canonical form', () => {
+  it('is that of RFC 8785 section 3.2.3', () => {
+    const value = JSON.parse('{"\\u20ac":"Euro Sign","\\r":"Carriage Return","1":"One","numbers":[333333333.33333329,1E30,4.50,2e-3]}')
+    expect(canonical(value)).toBe('{"\\r":"Carriage Return","1":"One","numbers":[333333333.3333333,1e+30,4.5,0.002],"€":"Euro Sign"}')
+  })
+
+  it('is the same for any order of members, and so is the digest', () => {
+    fc.assert(
+      fc.property(fc.dictionary(fc.string({ unit: 'grapheme' }), fc.jsonValue()), value => {
+        const turned = Object.fromEntries(Object.entries(value).reverse())
+        expect(canonical(turned)).toBe(canonical(value))
+        expect(digest(turned)).toBe(sha256(canonical(value)))
+      }),
+    )
+  })
+
+  it('does not exist for what JSON cannot say', () => {
+    expect(() => canonical(undefined)).toThrow(TypeError)
+    expect(() => canonical(Number.NaN)).toThrow()
+    expect(() => canonical('\ud800')).toThrow()
+  })
+})
+
+describe('a refusal', () => {
+  it.each(refusalCodes)('%s has a status and a text in both languages', code => {
+    const { zh, en } = told(code)
+    expect(zh).toMatch(/\p{Script=Han}/u)
+    expect(en).toMatch(/^[A-Z].*\.$/)
+    expect(refusals[code].status).toBeGreaterThanOrEqual(400)
+  })
+
+  it('shows the other side its public text and nothing of its detail', () => {
+    const refusal = refuse('token.signature', 'kid 42', new Error('private'))
+    expect(JSON.stringify(refusal.public)).not.toContain('42')
+    expect(refusal.public).toEqual({ code: 'token.signature', zh: refusals['token.signature'].zh, en: refusals['token.signature'].en })
+  })
+})

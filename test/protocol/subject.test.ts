@@ -1,0 +1,115 @@
+import { readFileSync } from 'node:fs'
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { Refusal } from '#protocol/refusal.ts'
+import {
+  completeUscc,
+  holdsPersonalNumber,
+  isIdentityNumber,
+  maskPersonalNumbers,
+  readSubject,
+} from '#protocol/subject.ts'
+import { describeVectors } from '../vectors.ts'
+
+function refusalOf(text: string): string {
+  try {
+    readSubject(text)
+  } catch (error) {
+    if (error instanceof Refusal) return error.code
+  }
+  return 'none'
+}
+
+describe('a subject code', () => {
+  it.each([
+    ['91320281250344877K', 'enterprise'],
+    ['91441300195971850Y', 'enterprise'],
+    ['913302256776772080', 'enterprise'],
+    ['92330206MA2EL62660', 'individual-business'],
+    ['91330212MA281AH5XE', 'enterprise'],
+  ])('%s is read, with its kind %s', (code, kind) => {
+    expect(readSubject(code)).toEqual({ uscc: code, kind })
+  })
+
+  it('is read in lower case and with spaces around it, as people type it', () => {
+    expect(readSubject(' 91330212ma281ah5xe ').uscc).toBe('91330212MA281AH5XE')
+  })
+
+  it('of a co-operative is read with its kind', () => {
+    expect(readSubject(completeUscc('93320281MA1TEST0'.replace('S', 'T'))).kind).toBe('cooperative')
+  })
+
+  it.each([
+    ['91310115MA1H8R7C6D', 'subject.check'],
+    ['914413001959718754', 'subject.check'],
+    ['91320281TEST000001', 'subject.malformed'],
+    ['91441300MA59XXX890', 'subject.check'],
+    ['00000000000000000X', 'subject.malformed'],
+    ['', 'subject.malformed'],
+    ['11441300007187648G', 'subject.kind'],
+  ])('%s is refused with %s', (code, refusal) => {
+    expect(refusalOf(code)).toBe(refusal)
+  })
+
+  it('never puts the refused text into the error', () => {
+    try {
+      readSubject('110101199003074258')
+      expect.unreachable()
+    } catch (error) {
+      expect(String(error)).not.toContain('1101')
+    }
+  })
+})
+
+describe('a natural person', () => {
+  const identity = fc
+    .tuple(
+      fc.constantFrom('110101', '320281', '441302', '911301'),
+      fc.date({ min: new Date('1900-01-01'), max: new Date('2025-12-31'), noInvalidDate: true }),
+      fc.integer({ min: 0, max: 999 }),
+      fc.constantFrom(...'0123456789X'),
+    )
+    .map(([area, born, order, check]) => `${area}${born.toISOString().slice(0, 10).replaceAll('-', '')}${String(order).padStart(3, '0')}${check}`)
+
+  it('is refused by identity number, right check digit or not, unless the text is a valid code', () => {
+    fc.assert(
+      fc.property(identity, number => {
+        expect(isIdentityNumber(number)).toBe(true)
+        if (number.startsWith('91')) expect(['subject.person', 'none']).toContain(refusalOf(number))
+        else expect(refusalOf(number)).toBe('subject.person')
+      }),
+      { numRuns: 2000 },
+    )
+  })
+
+  it('is refused by an identity number of the old form', () => {
+    expect(refusalOf('110101900307425')).toBe('subject.person')
+  })
+
+  it.each(['11010519491231002X', '電話13800138000', '證件号码：１１０１０５１９４９１２３１００２Ｘ'])('is found in the text %s and masked', text => {
+    expect(holdsPersonalNumber(text)).toBe(true)
+    expect(maskPersonalNumbers(text)).toMatch(/\*{11}/)
+  })
+
+  it.each(['91320281250344877K', '苏澄市监处罚〔2026〕00012号', '20260101120000'])('is not seen in %s', text => {
+    expect(maskPersonalNumbers(text)).toBe(text)
+  })
+})
+
+describeVectors('cn-ids/uscc.json', 'published unified social credit codes', path => {
+  const { valid, nonconforming_but_really_issued: odd } = JSON.parse(readFileSync(path, 'utf8'))
+  it.each<string>(valid)('%s passes', code => {
+    expect(readSubject(code)).toEqual({ uscc: code, kind: 'enterprise' })
+  })
+  it.each<string>(odd)('%s was really issued with another check character and passes with a mark', code => {
+    expect(readSubject(code).doubt).toBe('check-character')
+  })
+})
+
+describeVectors('cn-ids/uscc-ningbo.txt', 'the codes of Ningbo', path => {
+  const codes = readFileSync(path, 'utf8').trim().split(/\s+/)
+  it(`all ${codes.length} pass without a mark, or are of a kind that is not queried`, () => {
+    const refused = codes.map(refusalOf).filter(code => code !== 'none')
+    expect(new Set(refused)).toEqual(new Set(refused.length > 0 ? ['subject.kind'] : []))
+  })
+})
