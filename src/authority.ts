@@ -33,8 +33,14 @@ export type Authority = {
 
 /** Makes a root and an issuing authority under it, with fresh P-256 keys. */
 export async function makeAuthority(): Promise<Authority> {
-  const root = await certify('CN=Xinqiao demo federation root', undefined, [new BasicConstraintsExtension(true, 1, true), caUsage()])
-  const issuer = await certify('CN=Xinqiao demo issuing authority', root, [new BasicConstraintsExtension(true, 0, true), caUsage()])
+  const root = await certify('CN=Xinqiao demo federation root', undefined, [
+    new BasicConstraintsExtension(true, 1, true),
+    caUsage(),
+  ])
+  const issuer = await certify('CN=Xinqiao demo issuing authority', root, [
+    new BasicConstraintsExtension(true, 0, true),
+    caUsage(),
+  ])
   return {
     root: root.certificate,
     crls: [
@@ -57,7 +63,11 @@ function caUsage(): KeyUsagesExtension {
   return new KeyUsagesExtension(KeyUsageFlags.keyCertSign | KeyUsageFlags.cRLSign, true)
 }
 
-async function certify(name: string, issuer: Certified | undefined, extensions: readonly Extension[]): Promise<Certified> {
+async function certify(
+  name: string,
+  issuer: Certified | undefined,
+  extensions: readonly Extension[],
+): Promise<Certified> {
   const keys = await crypto.subtle.generateKey(P256, true, ['sign', 'verify'])
   const signer = issuer ?? { name, keys }
   const certificate = await X509CertificateGenerator.create({
@@ -85,7 +95,10 @@ async function emptyList({ name, keys }: Certified): Promise<string> {
     nextUpdate: new Date(Date.now() + 30 * DAY),
     entries: [],
     // cRLNumber 1 (RFC 5280 section 5.2.3).
-    extensions: [await AuthorityKeyIdentifierExtension.create(keys.publicKey), new Extension('2.5.29.20', false, new Uint8Array([2, 1, 1]))],
+    extensions: [
+      await AuthorityKeyIdentifierExtension.create(keys.publicKey),
+      new Extension('2.5.29.20', false, new Uint8Array([2, 1, 1])),
+    ],
     signingAlgorithm: SHA256,
     signingKey: keys.privateKey,
   })

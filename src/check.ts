@@ -30,7 +30,12 @@ export function matrix({ agreements, vocabulary, us }: Configuration): Disclosed
 }
 
 function directions({ text }: Signed, us: string) {
-  return text.parties.filter(party => party !== us).flatMap(peer => [{ from: us, to: peer }, { from: peer, to: us }])
+  return text.parties
+    .filter(party => party !== us)
+    .flatMap(peer => [
+      { from: us, to: peer },
+      { from: peer, to: us },
+    ])
 }
 
 function permitted(signed: Signed, from: string, to: string, purpose: string, vocabulary: Vocabulary): Disclosed[] {
@@ -68,16 +73,27 @@ export function describeMatrix(rows: readonly Disclosed[], { vocabulary }: Confi
     const family = vocabulary.families.get(row.family)
     const purpose = vocabulary.purposes.get(row.purpose)
     const names = row.fields.map(field => family?.fields.get(field)?.zh ?? field)
-    lines.push(`  ${purpose?.zh ?? ''} ${row.purpose} · ${family?.zh ?? ''} ${row.family} · ${row.kinds.join(', ')} · ≤ ${row.level}`)
+    lines.push(
+      `  ${purpose?.zh ?? ''} ${row.purpose} · ${family?.zh ?? ''} ${row.family} · ${row.kinds.join(', ')} · ≤ ${row.level}`,
+    )
     lines.push(`      字段 fields   ${names.join('、')}`)
-    if (row.lists.length > 0) lines.push(`      名单 lists    ${row.lists.map(list => vocabulary.lists.get(list)?.zh ?? list).join('、')}`)
-    if (row.schemes.length > 0) lines.push(`      评价 schemes  ${row.schemes.map(scheme => vocabulary.schemes.get(scheme)?.zh ?? scheme).join('、')}`)
+    if (row.lists.length > 0)
+      lines.push(`      名单 lists    ${row.lists.map(list => vocabulary.lists.get(list)?.zh ?? list).join('、')}`)
+    if (row.schemes.length > 0)
+      lines.push(
+        `      评价 schemes  ${row.schemes.map(scheme => vocabulary.schemes.get(scheme)?.zh ?? scheme).join('、')}`,
+      )
   }
   return lines.join('\n')
 }
 
 /** How each party's signature on an agreement stands: `signed`, or the reason why not. */
-export function signatures(text: Agreement, read: (party: string) => string | undefined, members: Members, now: number) {
+export function signatures(
+  text: Agreement,
+  read: (party: string) => string | undefined,
+  members: Members,
+  now: number,
+) {
   return text.parties.map(party => {
     const detached = read(party)
     if (detached === undefined) return { party, state: 'missing' }

@@ -4,6 +4,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { loadEnvFile } from 'node:process'
 import { parseArgs } from 'node:util'
+import { Agent, request } from 'undici'
 import { z } from 'zod'
 import { formatted, readAgreement, signAgreement } from '#agreement/agreement.ts'
 import { AskAnswer } from '#exchange/ask.ts'
@@ -25,7 +26,13 @@ import { describeSettings, readSettings, type Settings } from './settings.ts'
 /** 0 done · 1 not so, or failed · 2 the words of the call are wrong. */
 type Exit = 0 | 1 | 2
 
-type Command = { readonly usage: string; readonly zh: string; readonly en: string; readonly more?: string; readonly run: (words: string[]) => Promise<Exit> }
+type Command = {
+  readonly usage: string
+  readonly zh: string
+  readonly en: string
+  readonly more?: string
+  readonly run: (words: string[]) => Promise<Exit>
+}
 
 class Usage extends Error {}
 
@@ -44,6 +51,12 @@ const commands: Readonly<Record<string, Command>> = {
     en: 'run the gateway until SIGTERM or Ctrl-C',
     more: `Settings 设置 (environment, or lines of --env FILE):\n${describeSettings()}`,
     run: serve,
+  },
+  health: {
+    usage: `health ${ENV}`,
+    zh: '询问本机网关是否就绪',
+    en: 'ask the gateway on this machine whether it is ready',
+    run: health,
   },
   ask: {
     usage: 'ask PEER|all CODE... --purpose CODE --matter TEXT --key-file FILE [--url URL] [--json]',
@@ -76,7 +89,8 @@ const commands: Readonly<Record<string, Command>> = {
     run: ledger,
   },
   certs: {
-    usage: 'certs verify --roots FILE [--untrusted FILE] --leaf FILE --at ISO [--crls FILE] [--eku OID]... [--name NAME] [--max-depth N] [--profile federation]',
+    usage:
+      'certs verify --roots FILE [--untrusted FILE] --leaf FILE --at ISO [--crls FILE] [--eku OID]... [--name NAME] [--max-depth N] [--profile federation]',
     zh: '核验证书路径',
     en: 'validate a certificate path',
     run: async ([sub, ...words]) => {
@@ -125,11 +139,20 @@ function settingsFrom(values: Readonly<Record<string, unknown>>): Settings {
 
 async function init(words: string[]): Promise<Exit> {
   const option = { type: 'string' } as const
-  const { values, positionals } = parse(words, { zh: option, en: option, division: option, peer: option, endpoint: option, dir: option })
+  const { values, positionals } = parse(words, {
+    zh: option,
+    en: option,
+    division: option,
+    peer: option,
+    endpoint: option,
+    dir: option,
+  })
   const [id, ...rest] = positionals
   if (id === undefined || rest.length > 0) throw new Usage('one CITY')
   const folder = optional(values, 'dir') ?? id
-  const [zh, en, division, peer, endpoint] = ['zh', 'en', 'division', 'peer', 'endpoint'].map(name => needed(values, name))
+  const [zh, en, division, peer, endpoint] = ['zh', 'en', 'division', 'peer', 'endpoint'].map(name =>
+    needed(values, name),
+  )
   if (!zh || !en || !division || !peer || !endpoint) throw new Usage('an option is empty')
   const written = await initCity({ id, zh, en, division, peer, endpoint, folder })
   console.log(`已建立 made in ${folder}/\n${written.map(path => `  ${path}`).join('\n')}
@@ -148,7 +171,9 @@ async function init(words: string[]): Promise<Exit> {
 async function serve(words: string[]): Promise<Exit> {
   const { values } = parse(words, { env: { type: 'string' } })
   const gateway = await startGateway(settingsFrom(values))
-  console.error(`信桥 Xinqiao · ${gateway.city.mapping.zh} ${gateway.city.id}\n  对外 peers   ${gateway.peersUrl}\n  对内 inside  ${gateway.insideUrl}`)
+  console.error(
+    `信桥 Xinqiao · ${gateway.city.mapping.zh} ${gateway.city.id}\n  对外 peers   ${gateway.peersUrl}\n  对内 inside  ${gateway.insideUrl}`,
+  )
   const { promise, resolve } = Promise.withResolvers<void>()
   process.once('SIGTERM', () => resolve())
   process.once('SIGINT', () => resolve())
@@ -157,9 +182,33 @@ async function serve(words: string[]): Promise<Exit> {
   return 0
 }
 
+async function health(words: string[]): Promise<Exit> {
+  const { values } = parse(words, { env: { type: 'string' } })
+  const { insideListen, insideTls } = settingsFrom(values)
+  const host = insideListen.host === '0.0.0.0' ? '127.0.0.1' : insideListen.host
+  const dispatcher = new Agent({
+    connect:
+      insideTls === undefined
+        ? {}
+        : { ca: readFileSync(join(insideTls, 'tls.pem')), checkServerIdentity: () => undefined },
+  })
+  const { statusCode, body } = await request(
+    `http${insideTls === undefined ? '' : 's'}://${host}:${insideListen.port}/health/ready`,
+    { dispatcher },
+  )
+  console.log(await body.text())
+  return statusCode === 200 ? 0 : 1
+}
+
 async function askCommand(words: string[]): Promise<Exit> {
   const option = { type: 'string' } as const
-  const { values, positionals } = parse(words, { purpose: option, matter: option, 'key-file': option, url: option, json: { type: 'boolean' } })
+  const { values, positionals } = parse(words, {
+    purpose: option,
+    matter: option,
+    'key-file': option,
+    url: option,
+    json: { type: 'boolean' },
+  })
   const [peer, ...subjects] = positionals
   if (peer === undefined || subjects.length === 0) throw new Usage('a PEER and at least one CODE')
   const file = needed(values, 'key-file')
@@ -167,7 +216,12 @@ async function askCommand(words: string[]): Promise<Exit> {
   const response = await fetch(new URL('/ask', optional(values, 'url') ?? 'http://127.0.0.1:8080'), {
     method: 'POST',
     headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
-    body: JSON.stringify({ peer: peer === 'all' ? '*' : peer, subjects, purpose: needed(values, 'purpose'), matter: needed(values, 'matter') }),
+    body: JSON.stringify({
+      peer: peer === 'all' ? '*' : peer,
+      subjects,
+      purpose: needed(values, 'purpose'),
+      matter: needed(values, 'matter'),
+    }),
   })
   const body: unknown = await response.json()
   if (!response.ok) {
@@ -188,7 +242,9 @@ function describeAnswer({ peers }: AskAnswer): string {
         `  ${subject ?? '—'}  ${status}${why ? ` · ${why.zh} ${why.en}` : ''}`,
         ...records.flatMap(({ shared, local }) => [
           `    ${local.title ?? shared.family}`,
-          ...Object.entries(local.columns).map(([column, value]) => `      ${local.labels[column] ?? column}  ${value}`),
+          ...Object.entries(local.columns).map(
+            ([column, value]) => `      ${local.labels[column] ?? column}  ${value}`,
+          ),
           ...local.untranslated.map(each => `      （未转换 not translated）${each.zh}  ${each.original}`),
         ]),
       ]),
@@ -208,7 +264,13 @@ async function check(words: string[]): Promise<Exit> {
 
 async function keys(words: string[]): Promise<Exit> {
   const option = { type: 'string' } as const
-  const { values, positionals } = parse(words, { dir: option, env: option, name: option, purposes: option, days: option })
+  const { values, positionals } = parse(words, {
+    dir: option,
+    env: option,
+    name: option,
+    purposes: option,
+    days: option,
+  })
   const [action, first, second] = positionals
   if (action === 'new') {
     const use = first === 'signing' || first === 'transport' ? first : undefined
@@ -222,7 +284,8 @@ async function keys(words: string[]): Promise<Exit> {
   }
   const file = join(settingsFrom(values).data, 'departments.json')
   if (action === 'departments') {
-    for (const { id, name, purposes, expiresAt } of readDepartments(file)) console.log(`${id}  ${name}  ${purposes.join(',')}  ${expiresAt}`)
+    for (const { id, name, purposes, expiresAt } of readDepartments(file))
+      console.log(`${id}  ${name}  ${purposes.join(',')}  ${expiresAt}`)
     return 0
   }
   if (first === undefined) throw new Usage('an ID')
@@ -247,7 +310,10 @@ async function agreement(words: string[]): Promise<Exit> {
   return action === 'sign' ? await signCommand() : await verifyCommand()
 
   async function signCommand(): Promise<Exit> {
-    if (!existsSync(path)) throw new ConfigurationError([{ file: path, path: '', problem: 'there is no such agreement', remedy: 'Put its text there' }])
+    if (!existsSync(path))
+      throw new ConfigurationError([
+        { file: path, path: '', problem: 'there is no such agreement', remedy: 'Put its text there' },
+      ])
     // Written back in the form in which it is kept, so that what is signed is what the file says.
     writeFileSync(path, formatted(JSON.parse(readFileSync(path, 'utf8'))))
     const text = readAgreement(readFileSync(path, 'utf8'), path, faults)
@@ -286,15 +352,19 @@ async function ledger(words: string[]): Promise<Exit> {
   if (values['json'] === true) console.log(JSON.stringify(found))
   else {
     console.log(`${file}: ${found.entries} 条 entries，${found.verified ? '完整 whole' : '有误 NOT whole'}`)
-    for (const { name, index, detail } of found.faults) console.log(`  ${name}${index === undefined ? '' : ` #${index}`}: ${detail}`)
+    for (const { name, index, detail } of found.faults)
+      console.log(`  ${name}${index === undefined ? '' : ` #${index}`}: ${detail}`)
   }
   return found.verified ? 0 : 1
 }
 
 function help(name: string | undefined): string {
   const one = name === undefined ? undefined : commands[name]
-  if (one !== undefined) return `xinqiao ${one.usage}\n\n${one.zh}\n${one.en}\n${one.more === undefined ? '' : `\n${one.more}\n`}`
-  const lines = Object.entries(commands).map(([command, { zh, en }]) => `  ${command.padEnd(11)}${zh}\n             ${en}`)
+  if (one !== undefined)
+    return `xinqiao ${one.usage}\n\n${one.zh}\n${one.en}\n${one.more === undefined ? '' : `\n${one.more}\n`}`
+  const lines = Object.entries(commands).map(
+    ([command, { zh, en }]) => `  ${command.padEnd(11)}${zh}\n             ${en}`,
+  )
   return `信桥 Xinqiao: a credit gateway between cities\n\n${lines.join('\n')}\n\nxinqiao help COMMAND · 退出码 exit codes: 0 完成 done, 1 否或失败 not so or failed, 2 用法错误 usage\n`
 }
 

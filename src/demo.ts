@@ -60,12 +60,18 @@ export async function demo({ once, json }: { once: boolean; json: boolean }): Pr
       }),
     )
     if (json) {
-      const cities = federation.cities.map(({ id, name, settings }) => ({ id, name: `${name.zh} ${name.en}`, url: insideUrl(settings) }))
+      const cities = federation.cities.map(({ id, name, settings }) => ({
+        id,
+        name: `${name.zh} ${name.en}`,
+        url: insideUrl(settings),
+      }))
       console.log(JSON.stringify({ cities, exchanges: played.map(({ exchange }) => exchange), ledgers }))
     } else {
       console.log(`${describe(played)}\n\n${example(played)}\n`)
       for (const [id, { entries, verified }] of Object.entries(ledgers)) {
-        console.log(`日志 ledger  ${id.padEnd(10)}${entries} 条 entries · ${verified ? '核验完整 verified' : '有误 NOT whole'}`)
+        console.log(
+          `日志 ledger  ${id.padEnd(10)}${entries} 条 entries · ${verified ? '核验完整 verified' : '有误 NOT whole'}`,
+        )
       }
     }
     if (!once) {
@@ -131,12 +137,29 @@ async function tampered({ from, to, subjects, purpose, matter }: Scene, federati
   if (keys === undefined || agreement === undefined) throw new Error('the demo federation is incomplete')
   const text: unknown = JSON.parse(readFileSync(join(settings.config, 'agreements', agreement), 'utf8'))
   const iat = Math.floor(Date.now() / 1000)
-  const claims = { iss: from, aud: to, iat, nbf: iat, exp: iat + 60, jti: randomUUIDv7(), agreement: { id: agreement.replace('.json', ''), digest: digest(text) }, purpose, matter, subjects, want: [{ family: 'licence' }] }
+  const claims = {
+    iss: from,
+    aud: to,
+    iat,
+    nbf: iat,
+    exp: iat + 60,
+    jti: randomUUIDv7(),
+    agreement: { id: agreement.replace('.json', ''), digest: digest(text) },
+    purpose,
+    matter,
+    subjects,
+    want: [{ family: 'licence' }],
+  }
   const { token } = keys.signer(types.query, JSON.stringify(claims))
   const [header = '', , signature = ''] = token.split('.')
   const changed = Buffer.from(JSON.stringify({ ...claims, matter: `${matter}!` })).toString('base64url')
   const agent = new Agent({
-    connect: { ca: members.anchors.rootsPem, cert: keys.transport.pem, key: keys.transport.keyPem, checkServerIdentity: () => undefined },
+    connect: {
+      ca: members.anchors.rootsPem,
+      cert: keys.transport.pem,
+      key: keys.transport.keyPem,
+      checkServerIdentity: () => undefined,
+    },
   })
   const response = await request(new URL('/query', members.find(to)?.endpoint), {
     method: 'POST',
@@ -156,13 +179,21 @@ function insideUrl({ insideListen: { host, port } }: Settings): string {
 /** A table that lines up for Chinese and Latin text alike. */
 function tableOf(rows: readonly (readonly string[])[]): string {
   const widths = rows[0]?.map((_, column) => Math.max(...rows.map(row => stringWidth(row[column] ?? '')))) ?? []
-  const line = (row: readonly string[]) => row.map((cell, i) => cell + ' '.repeat((widths[i] ?? 0) - stringWidth(cell))).join('  ').trimEnd()
+  const line = (row: readonly string[]) =>
+    row
+      .map((cell, i) => cell + ' '.repeat((widths[i] ?? 0) - stringWidth(cell)))
+      .join('  ')
+      .trimEnd()
   const rule = widths.map(width => '─'.repeat(width)).join('  ')
   const [head = [], ...body] = rows
   return [line(head), rule, ...body.map(line)].join('\n')
 }
 
-const outcomes: Readonly<Record<string, string>> = { answered: '已答复 answered', refused: '已拒绝 refused', unknown: '未知 unknown' }
+const outcomes: Readonly<Record<string, string>> = {
+  answered: '已答复 answered',
+  refused: '已拒绝 refused',
+  unknown: '未知 unknown',
+}
 
 function describe(played: readonly Played[]): string {
   const head = ['查询 question', '方向 from → to', '目的 purpose', '结果 outcome', '记录 records', '毫秒 ms']
@@ -191,6 +222,8 @@ function example(played: readonly Played[]): string {
 }
 
 function hints({ cities, folder }: Federation): string {
-  const lines = cities.map(({ id, settings }) => `  ${id.padEnd(10)}${insideUrl(settings)}   /health/ready  /metrics  /openapi.json`)
+  const lines = cities.map(
+    ({ id, settings }) => `  ${id.padEnd(10)}${insideUrl(settings)}   /health/ready  /metrics  /openapi.json`,
+  )
   return `\n两市网关仍在运行，按 Ctrl-C 结束。The gateways stay up; Ctrl-C ends them.\n${lines.join('\n')}\n  文件 files  ${folder}`
 }

@@ -81,7 +81,11 @@ export async function makeFederation(
       XINQIAO_LOG_LEVEL: options.logLevel ?? 'warn',
     }
     const purposes = purposesOf(config)
-    const departmentKey = issueKey(join(data, 'departments.json'), { id: 'demo', name: '演示部门', purposes, days: 30 }, Date.now())
+    const departmentKey = issueKey(
+      join(data, 'departments.json'),
+      { id: 'demo', name: '演示部门', purposes, days: 30 },
+      Date.now(),
+    )
     const { name } = z.object({ name: z.object({ zh: z.string(), en: z.string() }) }).parse(member)
     cities.push({ id, name, environment, settings: readSettings(environment), departmentKey })
   }
@@ -106,11 +110,19 @@ function editJson(path: string, edit: (value: Record<string, unknown>) => void):
 
 function purposesOf(config: string): string[] {
   const file = z.object({ codes: z.array(z.object({ code: z.string() })) })
-  return file.parse(JSON.parse(readFileSync(join(config, 'vocabulary', 'purposes.json'), 'utf8'))).codes.map(({ code }) => code)
+  return file
+    .parse(JSON.parse(readFileSync(join(config, 'vocabulary', 'purposes.json'), 'utf8')))
+    .codes.map(({ code }) => code)
 }
 
 /** Has every party sign every agreement, as each would at home with `xinqiao agreement sign`. */
-async function signAll(config: string, certs: string, folder: string, ids: readonly string[], edit?: (agreement: Record<string, unknown>) => void) {
+async function signAll(
+  config: string,
+  certs: string,
+  folder: string,
+  ids: readonly string[],
+  edit?: (agreement: Record<string, unknown>) => void,
+) {
   const faults: Fault[] = []
   const members = await readMembers(config, certs, faults)
   const agreements = join(config, 'agreements')
@@ -127,12 +139,15 @@ async function signAll(config: string, certs: string, folder: string, ids: reado
   if (faults.length > 0) throw new ConfigurationError(faults)
 }
 
+/** A day so many days from today in Asia/Shanghai, written in the table's own way: `{"today": -3, "as": "YYYY/MM/DD"}`. */
+const Day = z.strictObject({ today: z.int(), as: z.string() })
+const Cell = z.union([z.string(), z.number(), z.null(), Day])
 const Table = z.strictObject({
-  $comment: z.union([z.string(), z.array(z.string())]).optional(),
   table: z.string(),
+  note: z.string().optional(),
   columns: z.record(z.string(), z.string()),
   indexes: z.array(z.string()).optional(),
-  rows: z.array(z.record(z.string(), z.union([z.string(), z.number(), z.null()]))),
+  rows: z.array(z.record(z.string(), Cell)),
 })
 export type DemoTable = z.infer<typeof Table>
 
@@ -151,9 +166,18 @@ export function fillSqlite(path: string, folder: string): void {
     const names = Object.keys(columns)
     db.exec(`create table "${table}" (${names.map(name => `"${name}" ${columns[name]}`).join(', ')})`)
     for (const column of indexes ?? []) db.exec(`create index "${table}_${column}" on "${table}" ("${column}")`)
-    const insert = db.prepare(`insert into "${table}" (${names.map(name => `"${name}"`).join(', ')}) values (${names.map(() => '?').join(', ')})`)
-    for (const row of rows) insert.run(...names.map(name => row[name] ?? null))
+    const insert = db.prepare(
+      `insert into "${table}" (${names.map(name => `"${name}"`).join(', ')}) values (${names.map(() => '?').join(', ')})`,
+    )
+    for (const row of rows) insert.run(...names.map(name => cell(row[name] ?? null)))
   }
+}
+
+function cell(value: z.infer<typeof Cell>): string | number | null {
+  if (value === null || typeof value !== 'object') return value
+  const date = Temporal.Now.plainDateISO('Asia/Shanghai').add({ days: value.today }).toString()
+  const [year = '', month = '', day = ''] = date.split('-')
+  return value.as.replace('YYYY', year).replace('MM', month).replace('DD', day).replace('hh:mm:ss', '00:00:00')
 }
 
 /** A loopback port that is free now. */

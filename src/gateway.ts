@@ -57,7 +57,13 @@ export async function readConfiguration(
   const file = `mappings/${city}.json`
   const mapping = vocabulary && collect(() => readMapping(fileOf(config, file), vocabulary))
   const agreements = vocabulary && readAgreements(config, city, members, vocabulary, now, faults)
-  if (faults.length > 0 || us === undefined || mapping === undefined || agreements === undefined || keys === undefined) {
+  if (
+    faults.length > 0 ||
+    us === undefined ||
+    mapping === undefined ||
+    agreements === undefined ||
+    keys === undefined
+  ) {
     throw new ConfigurationError(faults)
   }
   return { members, us, vocabulary: mapping.vocabulary, mapping, agreements, keys }
@@ -72,7 +78,12 @@ export async function readIdentity(
   const members = await readMembers(config, certs, faults)
   const us = members.find(city)
   if (us === undefined) {
-    faults.push({ file: `members/${city}.json`, path: '', problem: 'our own city is not a member', remedy: 'Set XINQIAO_CITY to the id of a member, or add its file' })
+    faults.push({
+      file: `members/${city}.json`,
+      path: '',
+      problem: 'our own city is not a member',
+      remedy: 'Set XINQIAO_CITY to the id of a member, or add its file',
+    })
   }
   return { members, us, keys: us && (await readKeys(keyFolder, us, members, now, faults)) }
 }
@@ -84,7 +95,9 @@ function filesOf(config: string, folder: string): ConfigFile[] {
 function fileOf(config: string, file: string): ConfigFile {
   const path = join(config, file)
   if (!existsSync(path)) {
-    throw new ConfigurationError([{ file, path: '', problem: 'there is no such file', remedy: 'Put it there; `xinqiao init` makes a first one' }])
+    throw new ConfigurationError([
+      { file, path: '', problem: 'there is no such file', remedy: 'Put it there; `xinqiao init` makes a first one' },
+    ])
   }
   return { file, text: readFileSync(path, 'utf8') }
 }
@@ -109,7 +122,9 @@ export async function startGateway(settings: Settings, log: Logger = logger(sett
   const sources = opened.adopt(gather([openSource(settings.source, mapping)]), each => each.close())
   const post = opened.adopt(openPost(keys, members, now, settings.peerTimeout), each => each.close())
   const since = new Date(startOfDay(now())).toISOString()
-  const spent = new Map(await Promise.all(members.all.map(async ({ id }) => [id, await ledger.subjectsSince(id, since)] as const)))
+  const spent = new Map(
+    await Promise.all(members.all.map(async ({ id }) => [id, await ledger.subjectsSince(id, since)] as const)),
+  )
   const city: City = {
     id: settings.city,
     members,
@@ -127,7 +142,14 @@ export async function startGateway(settings: Settings, log: Logger = logger(sett
     note,
   }
   const cities = new WeakMap<Socket, string>()
-  const parts = { city, keys, departments: openDepartments(join(settings.data, 'departments.json')), metrics, log, cityOf: (socket: Socket) => cities.get(socket) }
+  const parts = {
+    city,
+    keys,
+    departments: openDepartments(join(settings.data, 'departments.json')),
+    metrics,
+    log,
+    cityOf: (socket: Socket) => cities.get(socket),
+  }
   const peers = opened.adopt(peerServer(outside(parts), keys, members), stop)
   peers.on('secureConnection', (socket: TLSSocket) => {
     try {
@@ -157,7 +179,10 @@ export function logger({ city, logLevel }: Settings): Logger {
     level: logLevel,
     base: { city },
     timestamp: pino.stdTimeFunctions.isoTime,
-    redact: { paths: ['subject', 'subjects', 'uscc', 'matter', '*.subject', '*.subjects', '*.uscc', '*.matter'], censor: '…' },
+    redact: {
+      paths: ['subject', 'subjects', 'uscc', 'matter', '*.subject', '*.subjects', '*.uscc', '*.matter'],
+      censor: '…',
+    },
   })
 }
 
@@ -169,7 +194,13 @@ function openSource(source: string, mapping: CompiledMapping) {
 }
 
 /** Times within which a caller has to have said what it wants to say; a slow one is cut off, not waited for. */
-const patience = { headersTimeout: 5_000, requestTimeout: 10_000, connectionsCheckingInterval: 1_000, keepAliveTimeout: 65_000, maxHeaderSize: 8_192 }
+const patience = {
+  headersTimeout: 5_000,
+  requestTimeout: 10_000,
+  connectionsCheckingInterval: 1_000,
+  keepAliveTimeout: 65_000,
+  maxHeaderSize: 8_192,
+}
 
 function peerServer(app: Surface, keys: Keys, members: Members) {
   return createHttps(

@@ -25,7 +25,9 @@ export type NewCity = {
 export async function initCity({ id, zh, en, division, peer, endpoint, folder }: NewCity): Promise<string[]> {
   const settings = join(folder, 'xinqiao.env')
   if (existsSync(settings)) {
-    throw new ConfigurationError([{ file: settings, path: '', problem: 'a city is here already', remedy: 'Name another folder with --dir' }])
+    throw new ConfigurationError([
+      { file: settings, path: '', problem: 'a city is here already', remedy: 'Name another folder with --dir' },
+    ])
   }
   const written: string[] = []
   const write = (path: string, text: string, mode = 0o644) => {
@@ -33,7 +35,13 @@ export async function initCity({ id, zh, en, division, peer, endpoint, folder }:
     written.push(path)
   }
   for (const private_ of ['keys', 'data']) mkdirSync(join(folder, private_), { recursive: true, mode: 0o700 })
-  for (const open of ['certs/crls', 'requests', 'federation-config/members', 'federation-config/mappings', 'federation-config/agreements']) {
+  for (const open of [
+    'certs/crls',
+    'requests',
+    'federation-config/members',
+    'federation-config/mappings',
+    'federation-config/agreements',
+  ]) {
     mkdirSync(join(folder, open), { recursive: true })
   }
   for (const use of ['signing', 'transport'] as const) {
@@ -41,10 +49,15 @@ export async function initCity({ id, zh, en, division, peer, endpoint, folder }:
     write(`keys/${use}.pem`, key, 0o600)
     write(`requests/${id}-${use}.csr.pem`, request)
   }
-  cpSync(join(home, 'federation-config', 'vocabulary'), join(folder, 'federation-config', 'vocabulary'), { recursive: true })
+  cpSync(join(home, 'federation-config', 'vocabulary'), join(folder, 'federation-config', 'vocabulary'), {
+    recursive: true,
+  })
   written.push('federation-config/vocabulary/')
   const certificates = { signing: [`${id}-signing.pem`], transport: [`${id}-transport.pem`] }
-  write(`federation-config/members/${id}.json`, formatted({ id, name: { zh, en }, divisions: [division], endpoint, certificates }))
+  write(
+    `federation-config/members/${id}.json`,
+    formatted({ id, name: { zh, en }, divisions: [division], endpoint, certificates }),
+  )
   const mapping = readFileSync(join(home, 'federation-config', 'mappings', 'huizhou.json'), 'utf8')
   write(`federation-config/mappings/${id}.json`, formatted({ ...JSON.parse(mapping), city: id, zh, en, assumed: true }))
   write(`federation-config/agreements/${id}-${peer}.json`, formatted(draft(id, zh, en, peer)))
@@ -64,7 +77,10 @@ function draft(id: string, zh: string, en: string, peer: string): unknown {
   return {
     ...model,
     id: `${id}-${peer}`,
-    title: { zh: `${zh}与 ${peer} 公共信用信息互认协议（草案）`, en: `Agreement between ${en} and ${peer} on mutual recognition of public credit information (draft)` },
+    title: {
+      zh: `${zh}与 ${peer} 公共信用信息互认协议（草案）`,
+      en: `Agreement between ${en} and ${peer} on mutual recognition of public credit information (draft)`,
+    },
     parties: model.parties.map(rename),
     signedOn: today.toString(),
     validFrom: today.toString(),

@@ -18,7 +18,11 @@ export function describeInside(city: { readonly zh: string; readonly en: string 
     security: [{ department: [] }],
     components: {
       securitySchemes: {
-        department: { type: 'http', scheme: 'bearer', description: 'a department key, issued by `xinqiao keys department` 部门密钥' },
+        department: {
+          type: 'http',
+          scheme: 'bearer',
+          description: 'a department key, issued by `xinqiao keys department` 部门密钥',
+        },
       },
     },
     paths: {
@@ -28,7 +32,10 @@ export function describeInside(city: { readonly zh: string; readonly en: string 
           summary: 'Ask one peer city or all of them about enterprises 跨市查询',
           requestBody: { required: true, content: { 'application/json': { schema: AskRequest } } },
           responses: {
-            '200': { description: 'what each peer said; a peer that said nothing is marked unknown', content: { 'application/json': { schema: AskAnswer } } },
+            '200': {
+              description: 'what each peer said; a peer that said nothing is marked unknown',
+              content: { 'application/json': { schema: AskAnswer } },
+            },
             '400': problem('the request is not of this form, or its words are not of the vocabulary'),
             '401': problem('the department key is missing, wrong or expired'),
             '403': problem('the department, or the agreement, does not allow it'),
@@ -51,7 +58,10 @@ export function describeInside(city: { readonly zh: string; readonly en: string 
           operationId: 'ready',
           summary: 'Whether a question would be answered now, condition by condition 就绪',
           security: [],
-          responses: { '200': { description: 'it would' }, '503': { description: 'it would not; the body names the condition' } },
+          responses: {
+            '200': { description: 'it would' },
+            '503': { description: 'it would not; the body names the condition' },
+          },
         },
       },
       '/metrics': {

@@ -7,7 +7,10 @@ import { home } from './federation.ts'
  * Starts `xinqiao serve` with exactly this environment and resolves when it says that both surfaces are open.
  * Rejects with what it printed where it ends before that. What it logs goes to `log`, a file descriptor, or nowhere.
  */
-export function startProcess(environment: Readonly<Record<string, string>>, log: number | 'ignore' = 'ignore'): Promise<ChildProcess> {
+export function startProcess(
+  environment: Readonly<Record<string, string>>,
+  log: number | 'ignore' = 'ignore',
+): Promise<ChildProcess> {
   const child = spawn(process.execPath, [join(home, 'src', 'cli.ts'), 'serve'], {
     env: environment,
     stdio: ['ignore', log, 'pipe'],

@@ -24,9 +24,19 @@ const Environment = z.strictObject({
     .regex(/^(sqlite:.+|postgres(ql)?:\/\/.+)$/, 'is sqlite:PATH or postgres://…')
     .describe('where the city keeps its tables'),
   XINQIAO_PEERS_LISTEN: Listen.default({ host: '0.0.0.0', port: 8443 }).describe('where peer cities reach us'),
-  XINQIAO_INSIDE_LISTEN: Listen.default({ host: '127.0.0.1', port: 8080 }).describe('where departments and operations reach us'),
-  XINQIAO_INSIDE_TLS: folder.optional().describe('a folder with tls.pem and tls.key for the inside; needed unless it listens on loopback'),
-  XINQIAO_PEER_TIMEOUT_MS: z.coerce.number().int().min(100).max(60_000).default(5_000).describe('how long a peer may take'),
+  XINQIAO_INSIDE_LISTEN: Listen.default({ host: '127.0.0.1', port: 8080 }).describe(
+    'where departments and operations reach us',
+  ),
+  XINQIAO_INSIDE_TLS: folder
+    .optional()
+    .describe('a folder with tls.pem and tls.key for the inside; needed unless it listens on loopback'),
+  XINQIAO_PEER_TIMEOUT_MS: z.coerce
+    .number()
+    .int()
+    .min(100)
+    .max(60_000)
+    .default(5_000)
+    .describe('how long a peer may take'),
   XINQIAO_LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info').describe('what is logged'),
 })
 

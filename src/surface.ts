@@ -136,7 +136,9 @@ function ending(app: Surface, note: Note): Surface {
     const { status } = refusal
     const problem: Problem = { type: 'about:blank', title: STATUS_CODES[status] ?? '', status, detail: en, code, zh }
     if (status === 503 || status === 429) c.header('retry-after', '1')
-    return c.body(JSON.stringify(problem), status satisfies ContentfulStatusCode, { 'content-type': 'application/problem+json' })
+    return c.body(JSON.stringify(problem), status satisfies ContentfulStatusCode, {
+      'content-type': 'application/problem+json',
+    })
   })
   return app
 }

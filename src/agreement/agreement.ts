@@ -87,7 +87,8 @@ export function readAgreements(
     const found: Fault[] = []
     const text = readAgreement(readFileSync(join(folder, name), 'utf8'), `agreements/${name}`, found)
     if (text !== undefined && text.parties.includes(us)) {
-      if (`${text.id}.json` !== name) found.push(fault(name, 'id', 'differs from the file name', 'name the file after the id'))
+      if (`${text.id}.json` !== name)
+        found.push(fault(name, 'id', 'differs from the file name', 'name the file after the id'))
       found.push(...faultsOf(text, `agreements/${name}`, members, vocabulary))
       for (const party of text.parties) found.push(...signatureFaults(folder, text, party, members, now))
       if (found.length === 0) all.push(signed(text))
@@ -119,7 +120,12 @@ export function readAgreement(text: string, file: string, faults: Fault[]): Agre
     return undefined
   }
   if (formatted(value) !== text) {
-    faults.push({ file, path: '', problem: 'the file is not in its kept form', remedy: 'take the copy that was signed, or sign anew: `xinqiao agreement sign` writes that form' })
+    faults.push({
+      file,
+      path: '',
+      problem: 'the file is not in its kept form',
+      remedy: 'take the copy that was signed, or sign anew: `xinqiao agreement sign` writes that form',
+    })
   }
   return parsed.data
 }
@@ -127,27 +133,42 @@ export function readAgreement(text: string, file: string, faults: Fault[]): Agre
 function faultsOf(text: Agreement, file: string, members: Members, vocabulary: Vocabulary): Fault[] {
   const faults: Fault[] = []
   const unknown = (path: string, what: string, value: string) =>
-    faults.push({ file, path, problem: `${what} ${value} is not known`, remedy: `correct it, or add it to federation-config first` })
-  for (const [i, party] of text.parties.entries()) if (members.find(party) === undefined) unknown(`parties[${i}]`, 'member', party)
+    faults.push({
+      file,
+      path,
+      problem: `${what} ${value} is not known`,
+      remedy: `correct it, or add it to federation-config first`,
+    })
+  for (const [i, party] of text.parties.entries())
+    if (members.find(party) === undefined) unknown(`parties[${i}]`, 'member', party)
   if (text.validTo < text.validFrom) {
     faults.push({ file, path: 'validTo', problem: 'ends before it begins', remedy: 'correct the dates' })
   }
   for (const [i, grant] of text.grants.entries()) {
     const at = `grants[${i}]`
-    for (const party of [...grant.from, ...grant.to]) if (!text.parties.includes(party)) unknown(`${at}.from`, 'party', party)
-    for (const purpose of grant.purposes) if (!vocabulary.purposes.has(purpose)) unknown(`${at}.purposes`, 'purpose', purpose)
+    for (const party of [...grant.from, ...grant.to])
+      if (!text.parties.includes(party)) unknown(`${at}.from`, 'party', party)
+    for (const purpose of grant.purposes)
+      if (!vocabulary.purposes.has(purpose)) unknown(`${at}.purposes`, 'purpose', purpose)
     for (const [code, permitted] of Object.entries(grant.families)) {
       const family = vocabulary.families.get(code)
       if (family === undefined) {
         unknown(`${at}.families`, 'family', code)
         continue
       }
-      for (const field of permitted.fields) if (!family.fields.has(field)) unknown(`${at}.families.${code}.fields`, 'field', field)
+      for (const field of permitted.fields)
+        if (!family.fields.has(field)) unknown(`${at}.families.${code}.fields`, 'field', field)
       for (const field of [family.listField, family.schemeField]) {
         if (field === undefined || permitted.fields.includes(field)) continue
-        faults.push({ file, path: `${at}.families.${code}.fields`, problem: `${field} is not granted`, remedy: `Add ${field}: without it a record does not say what it is of` })
+        faults.push({
+          file,
+          path: `${at}.families.${code}.fields`,
+          problem: `${field} is not granted`,
+          remedy: `Add ${field}: without it a record does not say what it is of`,
+        })
       }
-      for (const list of permitted.lists ?? []) if (!vocabulary.lists.has(list)) unknown(`${at}.families.${code}.lists`, 'list', list)
+      for (const list of permitted.lists ?? [])
+        if (!vocabulary.lists.has(list)) unknown(`${at}.families.${code}.lists`, 'list', list)
       for (const scheme of permitted.schemes ?? []) {
         if (!vocabulary.schemes.has(scheme)) unknown(`${at}.families.${code}.schemes`, 'rating scheme', scheme)
       }
@@ -160,14 +181,28 @@ function signatureFaults(folder: string, text: Agreement, party: string, members
   const name = `${text.id}.${party}.jws`
   const path = join(folder, name)
   if (!existsSync(path)) {
-    return [fault(name, '', `${party} has not signed`, `have ${party} run \`xinqiao agreement sign ${text.id}\` and send the file`)]
+    return [
+      fault(
+        name,
+        '',
+        `${party} has not signed`,
+        `have ${party} run \`xinqiao agreement sign ${text.id}\` and send the file`,
+      ),
+    ]
   }
   try {
     checkSignature(text, party, readFileSync(path, 'utf8').trim(), members, now)
     return []
   } catch (error) {
     if (!(error instanceof Refusal)) throw error
-    return [fault(name, '', `the signature does not prove this text: ${error.message}`, `the text or the key has changed since; compare both copies and have ${party} sign anew`)]
+    return [
+      fault(
+        name,
+        '',
+        `the signature does not prove this text: ${error.message}`,
+        `the text or the key has changed since; compare both copies and have ${party} sign anew`,
+      ),
+    ]
   }
 }
 

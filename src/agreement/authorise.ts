@@ -1,8 +1,15 @@
 /** What is asked, by whom and why, becomes a `Permission` only where a co-signed agreement in force says so. */
 import { LRUCache } from 'lru-cache'
-import { limits, type AgreementRef, type Query, type Want, type Withheld } from '#protocol/message.ts'
-import { type RefusalCode, Refusal, refuse } from '#protocol/refusal.ts'
-import { holdsPersonalNumber, readSubject, type Subject, type SubjectKind, subjectKinds, type Uscc } from '#protocol/subject.ts'
+import { type AgreementRef, limits, type Query, type Want, type Withheld } from '#protocol/message.ts'
+import { Refusal, type RefusalCode, refuse } from '#protocol/refusal.ts'
+import {
+  holdsPersonalNumber,
+  readSubject,
+  type Subject,
+  type SubjectKind,
+  subjectKinds,
+  type Uscc,
+} from '#protocol/subject.ts'
 import { type ShareLevel, shareLevels } from '#schema/record.ts'
 import type { Vocabulary } from '#schema/vocabulary.ts'
 import type { Verified } from '#trust/verify.ts'
@@ -90,9 +97,15 @@ export function checkQuestion(
 }
 
 /** The agreement of that name and text, if these parties signed it and it is in force. Throws `agreement.*`. */
-export function inForce(agreements: Agreements, { id, digest }: AgreementRef, parties: readonly string[], at: number): Signed {
+export function inForce(
+  agreements: Agreements,
+  { id, digest }: AgreementRef,
+  parties: readonly string[],
+  at: number,
+): Signed {
   const signed = agreements.find(id)
-  if (signed === undefined || !parties.every(party => signed.text.parties.includes(party))) throw refuse('agreement.unknown')
+  if (signed === undefined || !parties.every(party => signed.text.parties.includes(party)))
+    throw refuse('agreement.unknown')
   if (signed.digest !== digest) throw refuse('agreement.digest', `ours is ${signed.digest}`)
   if (at < signed.begins) throw refuse('agreement.not-yet')
   if (at >= signed.ends) throw refuse('agreement.expired')
@@ -115,7 +128,9 @@ export function scopeOf(signed: Signed, ask: Ask, vocabulary: Vocabulary): Scope
 }
 
 function workOut({ text }: Signed, { from, to, purpose, want }: Ask, vocabulary: Vocabulary): Scope {
-  const grants = text.grants.filter(grant => grant.from.includes(from) && grant.to.includes(to) && grant.purposes.includes(purpose))
+  const grants = text.grants.filter(
+    grant => grant.from.includes(from) && grant.to.includes(to) && grant.purposes.includes(purpose),
+  )
   if (grants.length === 0) throw refuse('agreement.purpose', `${from} to ${to} for ${purpose}`)
   const families = new Map<string, readonly Clause[]>()
   const withheld: Withheld[] = []
@@ -133,7 +148,9 @@ function workOut({ text }: Signed, { from, to, purpose, want }: Ask, vocabulary:
     const asked = fields === undefined ? [...(known?.keys() ?? [])] : [...new Set([...fields, ...told])]
     const open = clauses.map(clause => ({
       ...clause,
-      fields: new Set(asked.filter(field => clause.fields.has(field) && reaches(clause.level, known?.get(field)?.level))),
+      fields: new Set(
+        asked.filter(field => clause.fields.has(field) && reaches(clause.level, known?.get(field)?.level)),
+      ),
     }))
     if (open.some(clause => clause.fields.size > 0)) families.set(family, open)
     withheld.push(...withheldOf(family, asked, clauses, open))
@@ -160,7 +177,12 @@ function clauseOf({ clause, kinds, shareLevel, families }: Grant, family: string
 }
 
 /** Says by rule what a question of this kind never gets. It says the same whatever the source holds, so it betrays nothing. */
-function withheldOf(family: string, asked: readonly string[], granted: readonly Clause[], open: readonly Clause[]): Withheld[] {
+function withheldOf(
+  family: string,
+  asked: readonly string[],
+  granted: readonly Clause[],
+  open: readonly Clause[],
+): Withheld[] {
   const missing = asked.filter(field => !granted.some(clause => clause.fields.has(field)))
   const closed = asked.filter(field => !missing.includes(field) && !open.some(clause => clause.fields.has(field)))
   const kinds = subjectKinds.filter(kind => !open.some(clause => clause.kinds.has(kind)))
@@ -170,7 +192,11 @@ function withheldOf(family: string, asked: readonly string[], granted: readonly 
   if (kinds.length > 0) said.push({ family, kinds, rule: 'agreement.family' })
   if (granted.some(clause => clause.lists !== undefined)) said.push({ family, rule: 'agreement.list' })
   if (granted.some(clause => clause.schemes !== undefined)) said.push({ family, rule: 'agreement.scheme' })
-  said.push({ family, rule: 'agreement.share-level' }, { family, rule: 'record.ended' }, { family, rule: 'record.person' })
+  said.push(
+    { family, rule: 'agreement.share-level' },
+    { family, rule: 'record.ended' },
+    { family, rule: 'record.person' },
+  )
   return said
 }
 

@@ -13,10 +13,16 @@ type Circumstances = { readonly subject: Subject; readonly today: string; readon
  * The gates, in order; a record leaves only if none stops it. Each rule of the law or the agreement is one line here
  * and one test.
  */
-export const gates: readonly { readonly rule: RefusalCode; readonly stops: (record: SharedRecord, at: Circumstances) => boolean }[] = [
+export const gates: readonly {
+  readonly rule: RefusalCode
+  readonly stops: (record: SharedRecord, at: Circumstances) => boolean
+}[] = [
   { rule: 'record.person', stops: record => record.aboutPerson !== false },
   { rule: 'record.ended', stops: record => record.state !== 'normal' && record.state !== 'objection' },
-  { rule: 'record.ended', stops: (record, { today }) => record.publishedUntil !== undefined && record.publishedUntil < today },
+  {
+    rule: 'record.ended',
+    stops: (record, { today }) => record.publishedUntil !== undefined && record.publishedUntil < today,
+  },
   { rule: 'record.ended', stops: (record, { today }) => record.endedOn !== undefined && record.endedOn <= today },
   { rule: 'agreement.family', stops: (_, { clauses }) => clauses.length === 0 },
   { rule: 'agreement.list', stops: (record, { clauses }) => !clauses.some(clause => admitsList(clause, record)) },
@@ -71,7 +77,12 @@ export function disclose(shared: readonly SharedFamily[], permission: Permission
   } as Disclosure
 }
 
-function recordsOf(subject: Subject, shared: readonly SharedFamily[], { scope }: Permission, today: string): WireRecord[] {
+function recordsOf(
+  subject: Subject,
+  shared: readonly SharedFamily[],
+  { scope }: Permission,
+  today: string,
+): WireRecord[] {
   const leaving: WireRecord[] = []
   for (const { family, records } of shared) {
     const found = records.get(subject.uscc)
@@ -125,7 +136,8 @@ export function excess(answer: AnswerBody, asked: readonly Subject[], scope: Sco
   if (answer.results.length !== asked.length) return ['results for other subjects than asked']
   return answer.results.flatMap(({ subject: uscc, records, status }, i) => {
     const subject = asked[i]
-    if (status === 'refused') return records.length > 0 || uscc !== undefined ? [`results[${i}] refused and yet told`] : []
+    if (status === 'refused')
+      return records.length > 0 || uscc !== undefined ? [`results[${i}] refused and yet told`] : []
     if (subject === undefined || uscc !== subject.uscc) return [`results[${i}] about another subject`]
     return records.flatMap((record, j) => {
       const clauses = (scope.families.get(record.family) ?? []).filter(

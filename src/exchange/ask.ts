@@ -3,7 +3,19 @@ import { z } from 'zod'
 import type { Signed } from '#agreement/agreement.ts'
 import { checkQuestion, inForce, judge, type Scope, scopeOf } from '#agreement/authorise.ts'
 import { excess } from '#agreement/disclose.ts'
-import { type Answer, CityId, Code, Freshness, limits, type Query, Receipt, Result, Want, Withheld, WireRecord } from '#protocol/message.ts'
+import {
+  type Answer,
+  CityId,
+  Code,
+  Freshness,
+  limits,
+  type Query,
+  Receipt,
+  Result,
+  Want,
+  WireRecord,
+  Withheld,
+} from '#protocol/message.ts'
 import { Refusal, type RefusalCode, refuse, told } from '#protocol/refusal.ts'
 import type { Subject } from '#protocol/subject.ts'
 import { toLocal } from '#schema/translate.ts'
@@ -16,20 +28,33 @@ import { asked, cameOf, type Outcome } from './entries.ts'
 
 export const AskRequest = z
   .strictObject({
-    peer: z.union([CityId, z.literal('*')]).meta({ description: 'id of the city to ask 城市, or * for every city with an agreement for this purpose' }),
+    peer: z
+      .union([CityId, z.literal('*')])
+      .meta({ description: 'id of the city to ask 城市, or * for every city with an agreement for this purpose' }),
     subjects: z
       .array(z.string().min(1).max(64))
       .min(1)
       .max(limits.subjects)
       .meta({ description: 'unified social credit codes 统一社会信用代码' }),
     purpose: Code.meta({ description: 'code of the purpose 查询目的' }),
-    matter: z.string().min(1).max(200).meta({ description: 'file number of the case that triggers the check 查询事由; never a person' }),
-    want: z.array(Want).min(1).max(32).optional().meta({ description: 'families and fields; all that the agreement permits where absent' }),
+    matter: z
+      .string()
+      .min(1)
+      .max(200)
+      .meta({ description: 'file number of the case that triggers the check 查询事由; never a person' }),
+    want: z
+      .array(Want)
+      .min(1)
+      .max(32)
+      .optional()
+      .meta({ description: 'families and fields; all that the agreement permits where absent' }),
   })
   .meta({ id: 'AskRequest' })
 export type AskRequest = z.infer<typeof AskRequest>
 
-const Told = z.strictObject({ code: z.string(), zh: z.string(), en: z.string() }).meta({ id: 'Refusal', description: 'why, in both languages 原因' })
+const Told = z
+  .strictObject({ code: z.string(), zh: z.string(), en: z.string() })
+  .meta({ id: 'Refusal', description: 'why, in both languages 原因' })
 type Told = z.infer<typeof Told>
 
 const LocalRecord = z
@@ -40,9 +65,17 @@ const LocalRecord = z
     columns: z.record(z.string(), z.string()),
     labels: z.record(z.string(), z.string()),
     meanings: z.record(z.string(), z.strictObject({ original: z.string(), relation: z.string() })),
-    untranslated: z.array(
-      z.strictObject({ field: z.string(), zh: z.string(), original: z.string(), meaning: z.string().optional(), reason: z.string() }),
-    ).readonly(),
+    untranslated: z
+      .array(
+        z.strictObject({
+          field: z.string(),
+          zh: z.string(),
+          original: z.string(),
+          meaning: z.string().optional(),
+          reason: z.string(),
+        }),
+      )
+      .readonly(),
   })
   .meta({ id: 'LocalRecord', description: 'the record in the words of this city’s own tables 本市字段' })
 type LocalRecord = z.infer<typeof LocalRecord>
@@ -137,7 +170,8 @@ function routeTo(peer: Member, { purpose, want }: AskRequest, city: City): Route
       inForce(city.agreements, { id: signed.text.id, digest: signed.digest }, [peer.id, city.id], at)
       const scope = scopeOf(signed, { from: peer.id, to: city.id, purpose, want: want ?? all }, city.vocabulary)
       const wanted = want ?? [...scope.families.keys()].map(family => ({ family }))
-      if (best === undefined || scope.families.size > best.scope.families.size) best = { peer, signed, scope, want: wanted }
+      if (best === undefined || scope.families.size > best.scope.families.size)
+        best = { peer, signed, scope, want: wanted }
     } catch (error) {
       if (!(error instanceof Refusal)) throw error
       reason = error
@@ -164,16 +198,32 @@ async function askPeer(route: Route, request: AskRequest, department: Department
   if (came.outcome === 'answered') {
     const { answer, receipt } = came.answer.claims
     const { withheld, freshness } = answer
-    const results = place(judged, answer.results.map(result => inOurWords(result, city)))
+    const results = place(
+      judged,
+      answer.results.map(result => inOurWords(result, city)),
+    )
     return { ...known, outcome: 'answered', withheld, freshness, results, receipt, entry }
   }
   const reason = told(came.code)
   // Never an empty list: for every subject it is said that nothing is known, and why.
   const unknown = subjects.map(({ uscc }): AskResult => ({ subject: uscc, status: 'unknown', reason, records: [] }))
-  return { ...known, outcome: came.outcome, reason, results: place(judged, unknown), entry, ...(came.receipt && { receipt: came.receipt }) }
+  return {
+    ...known,
+    outcome: came.outcome,
+    reason,
+    results: place(judged, unknown),
+    entry,
+    ...(came.receipt && { receipt: came.receipt }),
+  }
 }
 
-function questionOf(route: Route, { purpose, matter }: AskRequest, subjects: readonly Subject[], city: City, now: number): Query {
+function questionOf(
+  route: Route,
+  { purpose, matter }: AskRequest,
+  subjects: readonly Subject[],
+  city: City,
+  now: number,
+): Query {
   const iat = Math.floor(now / 1000)
   return {
     iss: city.id,
@@ -190,14 +240,23 @@ function questionOf(route: Route, { purpose, matter }: AskRequest, subjects: rea
   }
 }
 
-type Sent = { readonly claims: Query; readonly hash: string; readonly subjects: readonly Subject[]; readonly route: Route }
+type Sent = {
+  readonly claims: Query
+  readonly hash: string
+  readonly subjects: readonly Subject[]
+  readonly route: Route
+}
 
 /** Sends and judges; whatever goes wrong on the way or at the peer becomes an outcome that says so. */
 async function outcomeOf(token: string, { claims, hash, subjects, route }: Sent, city: City): Promise<Outcome> {
   try {
     const reply = await city.post.send(route.peer, token)
     const sent = { jti: claims.jti, hash, peer: route.peer.id }
-    if (reply.kind === 'answer') return { outcome: 'answered', answer: acceptable(verifyAnswer(reply.token, sent, city), claims, subjects, route, city) }
+    if (reply.kind === 'answer')
+      return {
+        outcome: 'answered',
+        answer: acceptable(verifyAnswer(reply.token, sent, city), claims, subjects, route, city),
+      }
     const refusal = verifyRefusal(reply.token, sent, city).claims
     return { outcome: 'refused', code: refusal.refusal.code, receipt: refusal.receipt, token: reply.token }
   } catch (error) {
@@ -208,7 +267,13 @@ async function outcomeOf(token: string, { claims, hash, subjects, route }: Sent,
 }
 
 /** What may be told of a failure as it is; a fault in the answer's form or proof is told as an answer not to be trusted. */
-const outsideCodes: ReadonlySet<RefusalCode> = new Set(['peer.unreachable', 'peer.slow', 'peer.refused', 'peer.overdisclosed', 'fault'])
+const outsideCodes: ReadonlySet<RefusalCode> = new Set([
+  'peer.unreachable',
+  'peer.slow',
+  'peer.refused',
+  'peer.overdisclosed',
+  'fault',
+])
 
 function acceptable(
   answer: Verified<Answer>,

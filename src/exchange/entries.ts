@@ -39,13 +39,18 @@ function left({ results }: Disclosure): Record<string, { fields: string[]; recor
       for (const field in fields) seen.fields.add(field)
     }
   }
-  return Object.fromEntries([...families].map(([family, { fields, records }]) => [family, { fields: [...fields].sort(), records }]))
+  return Object.fromEntries(
+    [...families].map(([family, { fields, records }]) => [family, { fields: [...fields].sort(), records }]),
+  )
 }
 
 /** A peer's question that is refused, after it was verified. */
 export function refused({ claims, token, hash }: Verified<Query>, refusal: Refusal, now: number): Entered {
   const { common, lawful } = exchanged(claims, claims.aud, claims.iss, hash, now)
-  return { entry: { kind: 'refused', ...common, code: refusal.code }, evidence: lawful ? { question: token } : undefined }
+  return {
+    entry: { kind: 'refused', ...common, code: refusal.code },
+    evidence: lawful ? { question: token } : undefined,
+  }
 }
 
 /** Our own question, before it is sent. */
@@ -57,14 +62,26 @@ export function asked(claims: Query, department: string, token: string, hash: st
 /** What came of our question. */
 export type Outcome =
   | { readonly outcome: 'answered'; readonly answer: Verified<Answer> }
-  | { readonly outcome: 'refused' | 'unknown'; readonly code: RefusalCode; readonly receipt?: Receipt; readonly token?: string }
+  | {
+      readonly outcome: 'refused' | 'unknown'
+      readonly code: RefusalCode
+      readonly receipt?: Receipt
+      readonly token?: string
+    }
 
 export function cameOf(claims: Query, department: string, hash: string, came: Outcome, now: number): Entered {
   const { common } = exchanged(claims, claims.iss, claims.aud, hash, now)
   if (came.outcome === 'answered') {
     const { answer, receipt } = came.answer.claims
     return {
-      entry: { kind: 'outcome', ...common, department, outcome: 'answered', answerDigest: sha256(canonical(answer)), receipt },
+      entry: {
+        kind: 'outcome',
+        ...common,
+        department,
+        outcome: 'answered',
+        answerDigest: sha256(canonical(answer)),
+        receipt,
+      },
       evidence: { answer: came.answer.token },
     }
   }

@@ -53,7 +53,9 @@ export function openPost(keys: Keys, members: Members, now: () => number, timeou
 function identity(peer: Member, certificate: Shown, members: Members, now: number): Error | undefined {
   try {
     const city = provePeer(certificate, members.anchors, now)
-    return city === peer.id ? undefined : refuse('peer.unreachable', `the address of ${peer.id} shows a certificate of ${city}`)
+    return city === peer.id
+      ? undefined
+      : refuse('peer.unreachable', `the address of ${peer.id} shows a certificate of ${city}`)
   } catch (error) {
     return error instanceof Error ? error : new Error(String(error))
   }

@@ -1,6 +1,6 @@
 /** The messages that cross between two cities, each as a schema that accepts nothing else (docs/protocol.md). */
 import { z } from 'zod'
-import { isRefusalCode, type RefusalCode } from './refusal.ts'
+import { refusalCodes } from './refusal.ts'
 import { subjectKinds } from './subject.ts'
 
 /** The `typ` of each kind of message; a message of one kind is never taken for another (RFC 8725bis). */
@@ -34,7 +34,7 @@ const Seconds = z.int().min(1_500_000_000).max(4_102_444_800)
 export const RecordDate = z.union([z.iso.date(), z.literal('indefinite')])
 /** An instant in UTC. */
 export const Instant = z.iso.datetime()
-const Refused = z.custom<RefusalCode>(value => typeof value === 'string' && isRefusalCode(value))
+const Refused = z.enum(refusalCodes)
 
 export const AgreementRef = z.strictObject({ id: Code, digest: Hash })
 export type AgreementRef = z.infer<typeof AgreementRef>

@@ -76,7 +76,10 @@ export function completeUscc(first16: string): string {
 
 /** Whether a text is, or is a slip of the pen away from, a resident identity number (GB 11643): its date is a date. */
 export function isIdentityNumber(text: string): boolean {
-  const match = /^[1-9][0-9]{5}(?:((?:18|19|20)[0-9]{2})|([0-9]{2}))(0[1-9]|1[0-2])(0[1-9]|[12][0-9]|3[01])[0-9]{3}([0-9X])?$/i.exec(text)
+  const match =
+    /^[1-9][0-9]{5}(?:((?:18|19|20)[0-9]{2})|([0-9]{2}))(0[1-9]|1[0-2])(0[1-9]|[12][0-9]|3[01])[0-9]{3}([0-9X])?$/i.exec(
+      text,
+    )
   if (match === null) return false
   const [, longYear, shortYear, , , check] = match
   return longYear !== undefined ? check !== undefined : shortYear !== undefined && check === undefined

@@ -56,7 +56,11 @@ export function readDepartments(path: string): Department[] {
 }
 
 /** Issues a key, in place of an earlier one of the same id. Gives the key itself, which is shown once and kept nowhere. */
-export function issueKey(path: string, { id, name, purposes, days }: { id: string; name: string; purposes: string[]; days: number }, now: number): string {
+export function issueKey(
+  path: string,
+  { id, name, purposes, days }: { id: string; name: string; purposes: string[]; days: number },
+  now: number,
+): string {
   const secret = randomBytes(32).toString('base64url')
   const department = Department.parse({
     id,

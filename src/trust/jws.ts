@@ -4,7 +4,12 @@ import { type KeyObject, sign as signBytes, verify as verifyBytes } from 'node:c
 import { refuse } from '#protocol/refusal.ts'
 
 /** What every header holds, and all it may hold. */
-export type Header = { readonly alg: Algorithm; readonly kid: string; readonly typ: string; readonly 'x5t#S256': string }
+export type Header = {
+  readonly alg: Algorithm
+  readonly kid: string
+  readonly typ: string
+  readonly 'x5t#S256': string
+}
 
 /** A token taken apart; nothing in it is proved. */
 export type Unproved = {

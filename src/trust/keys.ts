@@ -24,15 +24,27 @@ const MAKE = 'xinqiao keys new'
  * Reads `signing.pem` and `transport.pem` (PKCS #8) from the folder of private keys. Faults: a file that others may
  * read, a key that is not the one in our certificate, a certificate that does not lead to the root today.
  */
-export async function readKeys(folder: string, us: Member, members: Members, now: number, faults: Fault[]): Promise<Keys | undefined> {
+export async function readKeys(
+  folder: string,
+  us: Member,
+  members: Members,
+  now: number,
+  faults: Fault[],
+): Promise<Keys | undefined> {
   const signingKey = readPrivate(folder, 'signing.pem', faults)
   const transportKey = readPrivate(folder, 'transport.pem', faults)
   if (signingKey === undefined || transportKey === undefined) return undefined
   const signing = us.keys.get(await keyId(createPublicKey(signingKey)))
   const transport = us.transport.find(({ pem }) => new X509Certificate(pem).checkPrivateKey(transportKey))
   const fault = (file: string, problem: string, remedy: string) => faults.push({ file, path: '', problem, remedy })
-  if (signing === undefined) fault('signing.pem', 'no signing certificate of ours has this key', `name its certificate in members/${us.id}.json`)
-  if (transport === undefined) fault('transport.pem', 'no transport certificate of ours has this key', `name its certificate in members/${us.id}.json`)
+  if (signing === undefined)
+    fault('signing.pem', 'no signing certificate of ours has this key', `name its certificate in members/${us.id}.json`)
+  if (transport === undefined)
+    fault(
+      'transport.pem',
+      'no transport certificate of ours has this key',
+      `name its certificate in members/${us.id}.json`,
+    )
   if (signing === undefined || transport === undefined) return undefined
   const usable = (prove: () => void) => {
     try {
@@ -52,7 +64,10 @@ export async function readKeys(folder: string, us: Member, members: Members, now
 }
 
 /** The software signer; the private key does not leave this closure. */
-export function signerOf({ alg, kid, thumbprint }: Pick<MemberKey, 'alg' | 'kid' | 'thumbprint'>, key: KeyObject): Signer {
+export function signerOf(
+  { alg, kid, thumbprint }: Pick<MemberKey, 'alg' | 'kid' | 'thumbprint'>,
+  key: KeyObject,
+): Signer {
   return (typ, payload) => {
     const header: Header = { alg, kid, typ, 'x5t#S256': thumbprint }
     return compact(header, payload, key)
@@ -62,7 +77,12 @@ export function signerOf({ alg, kid, thumbprint }: Pick<MemberKey, 'alg' | 'kid'
 function readPrivate(folder: string, file: string, faults: Fault[]): KeyObject | undefined {
   const path = join(folder, file)
   if (!existsSync(path)) {
-    faults.push({ file, path: '', problem: 'there is no such key file', remedy: `mount the folder of private keys, or make one with \`${MAKE}\`` })
+    faults.push({
+      file,
+      path: '',
+      problem: 'there is no such key file',
+      remedy: `mount the folder of private keys, or make one with \`${MAKE}\``,
+    })
     return undefined
   }
   if ((statSync(path).mode & 0o077) !== 0) {

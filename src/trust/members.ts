@@ -83,9 +83,15 @@ export async function readMembers(config: string, certs: string, faults: Fault[]
     if (member !== undefined) all.push(member)
   }
   const byId = new Map(all.map(member => [member.id, member]))
-  if (all.length === 0) faults.push({ file: 'members', path: '', problem: 'no member', remedy: 'add one file for each city' })
+  if (all.length === 0)
+    faults.push({ file: 'members', path: '', problem: 'no member', remedy: 'add one file for each city' })
   if (byId.size !== all.length) {
-    faults.push({ file: 'members', path: '', problem: 'two files have the same id', remedy: 'keep one file for each city' })
+    faults.push({
+      file: 'members',
+      path: '',
+      problem: 'two files have the same id',
+      remedy: 'keep one file for each city',
+    })
   }
   return { anchors, all, find: id => byId.get(id) }
 }
@@ -114,13 +120,23 @@ function readAnchors(certs: string, faults: Fault[]): Anchors {
     try {
       for (const crl of readCrls(readFileSync(join(folder, file), 'utf8'))) crls.add(crl)
     } catch (error) {
-      faults.push({ file: `certs/crls/${file}`, path: '', problem: `not a PEM revocation list: ${error}`, remedy: 'fetch it anew' })
+      faults.push({
+        file: `certs/crls/${file}`,
+        path: '',
+        problem: `not a PEM revocation list: ${error}`,
+        remedy: 'fetch it anew',
+      })
     }
   }
   try {
     return { roots: rootsPem === '' ? [] : readCertificates(rootsPem), rootsPem, crls }
   } catch (error) {
-    faults.push({ file: 'certs/root.pem', path: '', problem: `not PEM certificates: ${error}`, remedy: 'fetch it anew' })
+    faults.push({
+      file: 'certs/root.pem',
+      path: '',
+      problem: `not PEM certificates: ${error}`,
+      remedy: 'fetch it anew',
+    })
     return { roots: [], rootsPem, crls }
   }
 }
@@ -140,7 +156,12 @@ async function readMember(config: string, file: string, certs: string, faults: F
   const parsed = MemberFile.safeParse(value)
   if (!parsed.success) {
     for (const issue of parsed.error.issues) {
-      faults.push({ file, path: issue.path.join('.'), problem: issue.message, remedy: 'docs/manual describes the file' })
+      faults.push({
+        file,
+        path: issue.path.join('.'),
+        problem: issue.message,
+        remedy: 'docs/manual describes the file',
+      })
     }
     return undefined
   }
@@ -167,7 +188,12 @@ async function readMember(config: string, file: string, certs: string, faults: F
     const key = certificate.publicKey
     const alg = algorithmOf(key)
     if (alg === undefined) {
-      faults.push({ file, path: 'certificates.signing', problem: `certs/${name} has a key of a kind not in use`, remedy: 'P-256 or Ed25519' })
+      faults.push({
+        file,
+        path: 'certificates.signing',
+        problem: `certs/${name} has a key of a kind not in use`,
+        remedy: 'P-256 or Ed25519',
+      })
       return
     }
     pending.push(
@@ -222,14 +248,24 @@ export type Shown = { readonly raw: Uint8Array; readonly issuerCertificate?: Sho
 /** The city that the certificate of a TLS connection proves. Throws `token.certificate`. `now` is epoch milliseconds. */
 export function provePeer(certificate: Shown, anchors: Anchors, now: number): string {
   const chain: Certificate[] = []
-  for (let each: Shown | undefined = certificate; each?.raw !== undefined && chain.length < 8; each = each.issuerCertificate) {
+  for (
+    let each: Shown | undefined = certificate;
+    each?.raw !== undefined && chain.length < 8;
+    each = each.issuerCertificate
+  ) {
     chain.push(readCertificate(each.raw))
     if (each.issuerCertificate === each) break
   }
   return lead(chain, anchors, now, TRANSPORT, 'the connection').city
 }
 
-function lead(chain: readonly Certificate[], { roots, crls }: Anchors, now: number, purposes: readonly string[], file: string) {
+function lead(
+  chain: readonly Certificate[],
+  { roots, crls }: Anchors,
+  now: number,
+  purposes: readonly string[],
+  file: string,
+) {
   const [leaf, ...untrusted] = chain
   if (leaf === undefined) throw refuse('token.certificate', `${file} has no certificate`)
   const path = validatePath({ leaf, untrusted, roots, at: new Date(now), crls, purposes, profile: 'federation' })

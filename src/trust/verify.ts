@@ -86,6 +86,7 @@ function authenticate<T extends { iss: string; aud: string }>(
   if (!proves(jws, key.key)) throw refuse('token.signature')
   if (payload['aud'] !== us.id) throw refuse('token.audience')
   const claims = schema.safeParse(payload)
-  if (!claims.success) throw refuse('token.claims', claims.error.issues.map(issue => `${issue.path.join('.')} ${issue.code}`).join(', '))
+  if (!claims.success)
+    throw refuse('token.claims', claims.error.issues.map(issue => `${issue.path.join('.')} ${issue.code}`).join(', '))
   return { claims: claims.data, member, token, hash: sha256(jws.signingInput) } as Verified<T>
 }

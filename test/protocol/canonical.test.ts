@@ -5,8 +5,12 @@ import { refusalCodes, refusals, refuse, told } from '#protocol/refusal.ts'
 
 describe('the canonical form', () => {
   it('is that of RFC 8785 section 3.2.3', () => {
-    const value = JSON.parse('{"\\u20ac":"Euro Sign","\\r":"Carriage Return","1":"One","numbers":[333333333.33333329,1E30,4.50,2e-3]}')
-    expect(canonical(value)).toBe('{"\\r":"Carriage Return","1":"One","numbers":[333333333.3333333,1e+30,4.5,0.002],"€":"Euro Sign"}')
+    const value = JSON.parse(
+      '{"\\u20ac":"Euro Sign","\\r":"Carriage Return","1":"One","numbers":[333333333.33333329,1E30,4.50,2e-3]}',
+    )
+    expect(canonical(value)).toBe(
+      '{"\\r":"Carriage Return","1":"One","numbers":[333333333.3333333,1e+30,4.5,0.002],"€":"Euro Sign"}',
+    )
   })
 
   it('is the same for any order of members, and so is the digest', () => {
@@ -37,6 +41,10 @@ describe('a refusal', () => {
   it('shows the other side its public text and nothing of its detail', () => {
     const refusal = refuse('token.signature', 'kid 42', new Error('private'))
     expect(JSON.stringify(refusal.public)).not.toContain('42')
-    expect(refusal.public).toEqual({ code: 'token.signature', zh: refusals['token.signature'].zh, en: refusals['token.signature'].en })
+    expect(refusal.public).toEqual({
+      code: 'token.signature',
+      zh: refusals['token.signature'].zh,
+      en: refusals['token.signature'].en,
+    })
   })
 })

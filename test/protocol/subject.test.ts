@@ -69,7 +69,10 @@ describe('a natural person', () => {
       fc.integer({ min: 0, max: 999 }),
       fc.constantFrom(...'0123456789X'),
     )
-    .map(([area, born, order, check]) => `${area}${born.toISOString().slice(0, 10).replaceAll('-', '')}${String(order).padStart(3, '0')}${check}`)
+    .map(
+      ([area, born, order, check]) =>
+        `${area}${born.toISOString().slice(0, 10).replaceAll('-', '')}${String(order).padStart(3, '0')}${check}`,
+    )
 
   it('is refused by identity number, right check digit or not, unless the text is a valid code', () => {
     fc.assert(
@@ -86,10 +89,13 @@ describe('a natural person', () => {
     expect(refusalOf('110101900307425')).toBe('subject.person')
   })
 
-  it.each(['11010519491231002X', '電話13800138000', '證件号码：１１０１０５１９４９１２３１００２Ｘ'])('is found in the text %s and masked', text => {
-    expect(holdsPersonalNumber(text)).toBe(true)
-    expect(maskPersonalNumbers(text)).toMatch(/\*{11}/)
-  })
+  it.each(['11010519491231002X', '電話13800138000', '證件号码：１１０１０５１９４９１２３１００２Ｘ'])(
+    'is found in the text %s and masked',
+    text => {
+      expect(holdsPersonalNumber(text)).toBe(true)
+      expect(maskPersonalNumbers(text)).toMatch(/\*{11}/)
+    },
+  )
 
   it.each(['91320281250344877K', '苏澄市监处罚〔2026〕00012号', '20260101120000'])('is not seen in %s', text => {
     expect(maskPersonalNumbers(text)).toBe(text)

@@ -49,7 +49,10 @@ describe('a token', () => {
     ['with a line break inside', `${head}.\n${payload}.${signature}`],
     ['with padding', `${head}.${payload}.${signature}==`],
     ['in standard base64', `${head}.${payload}.${signature.slice(0, -1)}+`],
-    ['whose last character has unused bits set', `${head}.${payload}.${signature.slice(0, -1)}${'AQgw'.includes(signature.slice(-1)) ? 'B' : '?'}`],
+    [
+      'whose last character has unused bits set',
+      `${head}.${payload}.${signature.slice(0, -1)}${'AQgw'.includes(signature.slice(-1)) ? 'B' : '?'}`,
+    ],
     ['with a part of impossible length', `${head}.${payload}AAA.${signature}`],
   ])('%s is refused before it is parsed', (_, text) => {
     expect(reading(text)).toBe('form.base64')
@@ -85,9 +88,12 @@ describe('a token', () => {
     expect(reading(withHeader(members))).toBe('token.type')
   })
 
-  it.each(['jku', 'x5u', 'jwk', 'x5c', 'crit', 'zip', 'b64', 'cty', 'constructor'])('whose header holds %s is refused', member => {
-    expect(reading(withHeader({ [member]: 'https://elsewhere.example/' }))).toBe('token.header')
-  })
+  it.each(['jku', 'x5u', 'jwk', 'x5c', 'crit', 'zip', 'b64', 'cty', 'constructor'])(
+    'whose header holds %s is refused',
+    member => {
+      expect(reading(withHeader({ [member]: 'https://elsewhere.example/' }))).toBe('token.header')
+    },
+  )
 
   it.each([
     ['without kid', { kid: undefined }],
@@ -140,16 +146,29 @@ describe('a JSON text', () => {
     expect(refusalOf(() => readJson(text))).toBe('form.duplicate')
   })
 
-  it.each(['{"a":"b:c","b":["a:b",{"c":":"}]}', '{"":0}', '{"__proto__":1}', '{"a":"\\":\\\\"}'])('%s says every member once and is read', text => {
-    expect(readJson(text)).toEqual(JSON.parse(text))
-  })
-
-  it.each(['', '[]', '1', 'null', '{', '{"a":1}x', '\ufeff{}', '{"a":NaN}', "{'a':1}", `${'{"a":'.repeat(13)}1${'}'.repeat(13)}`, `{"a":${'['.repeat(100_000)}`, '{"a":"\\ud800"}'])(
-    'that is no well-formed object is refused (case %#)',
+  it.each(['{"a":"b:c","b":["a:b",{"c":":"}]}', '{"":0}', '{"__proto__":1}', '{"a":"\\":\\\\"}'])(
+    '%s says every member once and is read',
     text => {
-      expect(refusalOf(() => readJson(text))).toBe('form.json')
+      expect(readJson(text)).toEqual(JSON.parse(text))
     },
   )
+
+  it.each([
+    '',
+    '[]',
+    '1',
+    'null',
+    '{',
+    '{"a":1}x',
+    '\ufeff{}',
+    '{"a":NaN}',
+    "{'a':1}",
+    `${'{"a":'.repeat(13)}1${'}'.repeat(13)}`,
+    `{"a":${'['.repeat(100_000)}`,
+    '{"a":"\\ud800"}',
+  ])('that is no well-formed object is refused (case %#)', text => {
+    expect(refusalOf(() => readJson(text))).toBe('form.json')
+  })
 
   it('without doubles is read as the engine reads it, whatever it holds', () => {
     fc.assert(

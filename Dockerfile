@@ -1,0 +1,24 @@
+# One gateway of one city. Mount: /config (federation-config and certs, read-only), /keys (private keys, read-only) and the
+# data volume /data. The root file system can be read-only.
+FROM node:26-bookworm-slim
+
+ENV NODE_ENV=production
+WORKDIR /app
+COPY package.json package-lock.json .npmrc ./
+RUN npm ci --omit=dev --ignore-scripts && npm cache clean --force
+COPY src ./src
+COPY federation-config ./federation-config
+COPY certs ./certs
+RUN mkdir /data && chown node:node /data
+
+USER node
+VOLUME /data
+ENV XINQIAO_CONFIG=/app/federation-config \
+    XINQIAO_CERTS=/app/certs \
+    XINQIAO_KEYS=/keys \
+    XINQIAO_DATA=/data
+EXPOSE 8443
+# The inside surface listens on loopback unless it has its own certificate, so health is asked from within.
+HEALTHCHECK --interval=30s --timeout=5s --start-period=10s CMD ["node", "src/cli.ts", "health"]
+ENTRYPOINT ["node", "src/cli.ts"]
+CMD ["serve"]

@@ -1,0 +1,62 @@
+/** A ledger holds what was said, for ever: an append is durable when it resolves, and what it holds does not change. */
+import type { Durable, Receipt } from '#protocol/message.ts'
+import type { Entry } from './entry.ts'
+
+/** What was signed, kept beside an entry for a time of its own; the entry's digests speak for it after it has expired. */
+export type Evidence = {
+  /** The signed question, as it was received or sent. */
+  readonly question?: string | undefined
+  /** The signed answer; until `keep` has brought ours, the canonical text of the answer body. */
+  readonly answer?: string | undefined
+}
+
+/** An entry as read back, and where it stands. */
+export type Recorded = { readonly entry: Entry; readonly receipt: Receipt }
+
+/** The end of the chain: how many entries there are, and the link that depends on every one of them. */
+export type Head = { readonly count: number; readonly link: string }
+
+/** Everything is asynchronous, so that one type serves the file of one gateway and the PostgreSQL of several. */
+export type Ledger = AsyncDisposable & {
+  readonly city: string
+  /** Random name of this ledger; it goes into the first link. */
+  readonly id: string
+
+  /**
+   * Records an entry; resolves when it will survive a crash, with its place. The entry is trusted to be what its type says.
+   * Rejects with `token.replayed` when a message of this peer with this jti is already recorded (by any process, in any
+   * run), with `load.busy` when too many wait, with `ledger.unavailable` when it cannot be written: then it is not in the
+   * ledger, and nothing may leave.
+   */
+  append(entry: Entry, evidence?: Evidence): Promise<Durable>
+
+  /**
+   * Brings the signed answer to an entry that was appended with evidence; the first one stays, and without evidence it is
+   * let go. Its receipt rides in the answer, so the entry comes first and this after; nobody waits for it, and it does not
+   * throw. A crash in between leaves the answer body, which the entry's digest covers just as well, without our signature.
+   */
+  keep(index: number, evidence: { readonly answer: string }): void
+
+  /** Whether a message of this peer with this jti is recorded. A first look that saves work; `append` decides. */
+  seen(peer: string, jti: string): boolean | Promise<boolean>
+
+  entry(index: number): Promise<Recorded | undefined>
+  /** What is still held for an entry; undefined when there was nothing, or it has expired. */
+  evidence(index: number): Promise<Evidence | undefined>
+  /** Up to `limit` entries from index `from` upwards. */
+  entries(range: { readonly from: number; readonly limit: number }): Promise<readonly Recorded[]>
+  head(): Promise<Head>
+  count(): Promise<number>
+
+  /** How many subjects a peer was answered about since an instant: what is used of its quota when the gateway starts. */
+  subjectsSince(peer: string, instant: string): Promise<number>
+
+  /**
+   * Resolves when a write reaches the disk now; rejects with `ledger.unavailable` and the reason when not. Adds no entry and
+   * remembers nothing: as soon as there is room again it resolves.
+   */
+  writable(): Promise<void>
+
+  /** Writes what waits, then lets go of the ledger; later appends are refused. Rejects if signed answers could not be kept. */
+  close(): Promise<void>
+}

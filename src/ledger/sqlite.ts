@@ -1,0 +1,533 @@
+/**
+ * The embedded ledger: one SQLite file that grows at its end, and by its own triggers takes nothing back.
+ *
+ * Several processes may append to one file at the same time (an old gateway that drains while the new one starts, later the
+ * workers of one machine). Nothing about the head is remembered between two groups: each group takes SQLite's write lock,
+ * reads the head under it, and follows it. A lock held for life would have to be told apart from a dead one after a
+ * SIGKILL, and the exclusive mode of WAL would shut out `ledger verify` as well. All processes must be on one machine: WAL
+ * lives in shared memory, so the file must not be on a network file system.
+ */
+import { randomUUID } from 'node:crypto'
+import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, statfsSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { DatabaseSync, type SQLOutputValue } from 'node:sqlite'
+import type { Durable, Receipt } from '#protocol/message.ts'
+import { Refusal, refuse } from '#protocol/refusal.ts'
+import {
+  base64url,
+  type Entry,
+  entryText,
+  type Identity,
+  leafHash,
+  nextLink,
+  originLink,
+  outboundKinds,
+  readEntry,
+} from './entry.ts'
+import { putTogether, takeApart } from './evidence.ts'
+import type { Evidence, Head, Ledger, Recorded } from './ledger.ts'
+
+/** A group is written when so many wait, or so long after the first. */
+const GROUP = 32
+const GROUP_DELAY = 3
+/** The most that one commit takes, so that the event loop is not held for long. */
+const GROUP_LIMIT = 256
+/** Signed answers ride in the next group; with no group to ride in they go on their own after so many ms. */
+const KEEP_DELAY = 50
+/** After a commit failed, signed answers that still wait are tried again after so many ms. */
+const RETRY_DELAY = 1000
+/** Appends that may wait, and signed answers that may wait for room on a full disk. */
+const WAITING_LIMIT = 4096
+const KEEPING_LIMIT = 1024
+/** Free bytes below which the ledger calls itself unwritable, while the last appends may still succeed. */
+const RESERVE = 1024 * 1024
+/** How long a write waits for another process's commit, in ms; a commit takes 1 to 2. It blocks, so it is short. */
+const BUSY_TIMEOUT = 1000
+const DEFAULT_RETENTION_DAYS = 180
+/** "XQL1": tells `file` and us that this SQLite file is a ledger. */
+const APPLICATION_ID = 0x58514c31
+
+/** What holds of a row that records a message of the peer; the same words wherever the partial index is to be used. */
+const isInbound = inbound('')
+function inbound(row: '' | 'NEW.'): string {
+  return `${row}jti IS NOT NULL AND ${row}kind NOT IN (${outboundKinds.map(kind => `'${kind}'`).join(', ')})`
+}
+
+/**
+ * One fact stands in one place: what is searched is computed from the text of the entry and cannot disagree with it, and
+ * the leaf is left to be hashed again. `previous` is the one thing stored twice (32 bytes): it makes each row provable by
+ * itself, and lets the trigger see that an insert knows the head that it follows.
+ *
+ * A trigger that refuses deletes does not see INSERT OR REPLACE in every program, so an insert is refused whatever it could
+ * replace: the index must be the next, the message new. Later indexes (by peer, by subject) come with the console, each
+ * with its price per append measured; time needs none, because entries stand in its order.
+ */
+const SCHEMA = [
+  `CREATE TABLE ledger (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    city TEXT NOT NULL,
+    id TEXT NOT NULL,
+    created TEXT NOT NULL
+  ) STRICT`,
+  `CREATE TABLE entry (
+    ix INTEGER PRIMARY KEY,
+    body TEXT NOT NULL,
+    previous BLOB NOT NULL CHECK (length(previous) = 32),
+    link BLOB NOT NULL CHECK (length(link) = 32),
+    kind TEXT NOT NULL AS (body ->> 'kind') VIRTUAL,
+    peer TEXT AS (body ->> 'peer') VIRTUAL,
+    jti TEXT AS (body ->> 'jti') VIRTUAL,
+    at TEXT NOT NULL AS (body ->> 'at') VIRTUAL
+  ) STRICT`,
+  `CREATE UNIQUE INDEX entry_inbound ON entry (peer, jti) WHERE ${isInbound}`,
+  // No index on expires_at: rows stand nearly in that order by ix, and expiry (part 5) walks from the oldest.
+  `CREATE TABLE evidence (
+    ix INTEGER PRIMARY KEY,
+    question TEXT,
+    answer TEXT,
+    expires_at INTEGER NOT NULL
+  ) STRICT`,
+  // The signed answer less the body, which stands in evidence: written after it, and half the bytes of writing it again.
+  `CREATE TABLE signed (
+    ix INTEGER PRIMARY KEY,
+    header TEXT,
+    before TEXT NOT NULL,
+    after TEXT,
+    signature TEXT
+  ) STRICT`,
+  `CREATE TABLE probe (one INTEGER PRIMARY KEY CHECK (one = 1), filler BLOB NOT NULL) STRICT`,
+  `CREATE TRIGGER entry_follows_head BEFORE INSERT ON entry
+    WHEN NEW.ix IS NOT (SELECT coalesce(max(ix), -1) + 1 FROM entry)
+      OR (NEW.ix > 0 AND NEW.previous IS NOT (SELECT link FROM entry ORDER BY ix DESC LIMIT 1))
+    BEGIN SELECT raise(ABORT, 'an entry follows the head'); END`,
+  `CREATE TRIGGER entry_once BEFORE INSERT ON entry
+    WHEN ${inbound('NEW.')}
+      AND EXISTS (SELECT 1 FROM entry WHERE ${isInbound} AND peer = NEW.peer AND jti = NEW.jti)
+    BEGIN SELECT raise(ABORT, 'replayed'); END`,
+  `CREATE TRIGGER entry_not_updated BEFORE UPDATE ON entry BEGIN SELECT raise(ABORT, 'the ledger is append-only'); END`,
+  `CREATE TRIGGER entry_not_deleted BEFORE DELETE ON entry BEGIN SELECT raise(ABORT, 'the ledger is append-only'); END`,
+  `CREATE TRIGGER ledger_not_inserted BEFORE INSERT ON ledger
+    WHEN EXISTS (SELECT 1 FROM ledger) BEGIN SELECT raise(ABORT, 'the ledger has a name'); END`,
+  `CREATE TRIGGER ledger_not_updated BEFORE UPDATE ON ledger BEGIN SELECT raise(ABORT, 'the ledger has a name'); END`,
+  `CREATE TRIGGER ledger_not_deleted BEFORE DELETE ON ledger BEGIN SELECT raise(ABORT, 'the ledger has a name'); END`,
+  `CREATE TRIGGER evidence_beside_entry BEFORE INSERT ON evidence
+    WHEN NEW.ix IS NOT (SELECT max(ix) FROM entry) OR EXISTS (SELECT 1 FROM evidence WHERE ix = NEW.ix)
+    BEGIN SELECT raise(ABORT, 'evidence comes with its entry'); END`,
+  `CREATE TRIGGER evidence_not_updated BEFORE UPDATE ON evidence
+    BEGIN SELECT raise(ABORT, 'evidence does not change'); END`,
+  `CREATE TRIGGER evidence_expires BEFORE DELETE ON evidence
+    WHEN OLD.expires_at > unixepoch() BEGIN SELECT raise(ABORT, 'evidence is held until it expires'); END`,
+  `CREATE TRIGGER signed_once BEFORE INSERT ON signed
+    WHEN NOT EXISTS (SELECT 1 FROM evidence WHERE ix = NEW.ix) OR EXISTS (SELECT 1 FROM signed WHERE ix = NEW.ix)
+    BEGIN SELECT raise(ABORT, 'an answer is signed once'); END`,
+  `CREATE TRIGGER signed_not_updated BEFORE UPDATE ON signed
+    BEGIN SELECT raise(ABORT, 'evidence does not change'); END`,
+  `CREATE TRIGGER signed_expires BEFORE DELETE ON signed
+    WHEN EXISTS (SELECT 1 FROM evidence WHERE ix = OLD.ix)
+    BEGIN SELECT raise(ABORT, 'evidence is held until it expires'); END`,
+]
+
+/**
+ * Makes a ledger where there is none, and closes it. Only `init` and the demo call this: a gateway that finds no file must
+ * not start a fresh one, since a lost volume is not a fresh start. Throws `ledger.unavailable` where a ledger, or what one
+ * leaves beside it, already is.
+ *
+ * The file appears under its name complete or not at all: a crash leaves `<path>.new`, which never held an entry and which
+ * the next attempt replaces.
+ */
+export function createLedger(path: string, city: string): void {
+  for (const trace of [path, `${path}-wal`, `${path}-shm`, `${path}-journal`]) {
+    if (existsSync(trace)) throw refuse('ledger.unavailable', `${trace} is there already; a ledger is not begun twice`)
+  }
+  const unborn = `${path}.new`
+  try {
+    for (const trace of [unborn, `${unborn}-wal`, `${unborn}-shm`, `${unborn}-journal`]) rmSync(trace, { force: true })
+    // Evidence names enterprises: the file, and what SQLite makes beside it after its example, are the owner's alone.
+    closeSync(openSync(unborn, 'wx', 0o600))
+    {
+      using db = new DatabaseSync(unborn)
+      // 8 KiB pages: a question and its answer share a page, which makes the file a quarter smaller than 4 KiB ones do.
+      db.exec(`PRAGMA page_size = 8192; PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = 1`)
+      db.exec(`BEGIN; ${SCHEMA.join(';\n')}; COMMIT`)
+      db.prepare('INSERT INTO ledger VALUES (1, ?, ?, ?)').run(city, randomUUID(), new Date().toISOString())
+      db.exec(`INSERT INTO probe VALUES (1, x''); PRAGMA journal_mode = WAL`)
+    }
+    sync(unborn)
+    renameSync(unborn, path)
+    sync(dirname(path))
+  } catch (fault) {
+    throw unavailable(path, fault)
+  }
+}
+
+/**
+ * Opens the ledger of this city for appending. Evidence is held for `retentionDays` from its entry.
+ * Throws `ledger.unavailable` when there is no file, when it is not a ledger, when its tables or triggers are not those
+ * of this program, and when it is another city's.
+ */
+export function openLedger(path: string, city: string, { retentionDays = DEFAULT_RETENTION_DAYS } = {}): Ledger {
+  if (!existsSync(path)) {
+    throw refuse('ledger.unavailable', `no ledger at ${path}; \`xinqiao init\` makes one, a backup brings one back`)
+  }
+  let db: DatabaseSync | undefined
+  try {
+    db = new DatabaseSync(path, { defensive: true, timeout: BUSY_TIMEOUT })
+    // A commit that has returned is on the disk (FULL). A reader that stays long lets the WAL grow; the limit takes it back.
+    db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF;
+      PRAGMA journal_size_limit = 67108864`)
+    const changed = schemaFaults(db)
+    if (changed.length > 0) throw new Error(changed.join('; '))
+    const identity = readIdentity(db)
+    if (identity.city !== city) throw new Error(`it is the ledger of ${identity.city}, not of ${city}`)
+    if (!lastIsWhole(db)) throw new Error('its last entry was changed; `xinqiao ledger verify` says more')
+    return serve(db, path, identity, retentionDays * 86_400)
+  } catch (fault) {
+    db?.close()
+    throw unavailable(path, fault)
+  }
+}
+
+type Waiting = {
+  readonly body: string
+  readonly at: string
+  readonly evidence: Evidence | undefined
+  readonly expiresAt: number
+  readonly resolve: (receipt: Durable) => void
+  readonly reject: (reason: unknown) => void
+}
+
+function serve(db: DatabaseSync, path: string, identity: Identity, retention: number): Ledger {
+  const origin = originLink(identity)
+  const begin = db.prepare('BEGIN IMMEDIATE')
+  const commit = db.prepare('COMMIT')
+  const rollback = db.prepare('ROLLBACK')
+  const last = db.prepare('SELECT ix, link FROM entry ORDER BY ix DESC LIMIT 1')
+  const insert = db.prepare('INSERT INTO entry (ix, body, previous, link) VALUES (?, ?, ?, ?)')
+  const insertEvidence = db.prepare('INSERT INTO evidence (ix, question, answer, expires_at) VALUES (?, ?, ?, ?)')
+  const bodyOf = db.prepare('SELECT CAST(answer AS BLOB) AS body FROM evidence WHERE ix = ?')
+  const insertSigned = db.prepare('INSERT INTO signed (ix, header, before, after, signature) VALUES (?, ?, ?, ?, ?)')
+  const probe = db.prepare('UPDATE probe SET filler = randomblob(4096)')
+  const once = db.prepare(findInbound)
+  const one = db.prepare('SELECT ix, body, link FROM entry WHERE ix = ?')
+  const range = db.prepare('SELECT ix, body, link FROM entry WHERE ix >= ? ORDER BY ix LIMIT ?')
+  const held = db.prepare(`SELECT ${evidenceColumns} FROM evidence LEFT JOIN signed USING (ix) WHERE ix = ?`)
+  const instantOf = db.prepare('SELECT at FROM entry WHERE ix = ?')
+  const used = db.prepare(
+    `SELECT coalesce(sum(json_array_length(body, '$.subjects')), 0) AS n FROM entry
+      WHERE ix >= ? AND kind = 'answered' AND peer = ? AND at >= ?`,
+  )
+
+  // Both are owned by append, keep and flush, which run to their end without an await: no group sees another half done.
+  const waiting: Waiting[] = []
+  const keeping = new Map<number, string>()
+  let timer: NodeJS.Timeout | undefined
+  let immediate: NodeJS.Immediate | undefined
+  let closed = false
+
+  function head(): { count: number; link: Uint8Array } {
+    const row = last.get()
+    return row === undefined ? { count: 0, link: origin } : { count: integer(row['ix']) + 1, link: bytes(row['link']) }
+  }
+
+  /**
+   * Writes all or nothing. What a crash leaves:
+   * - before COMMIT has synced the WAL: nothing of the group, and nobody was told;
+   * - after it: all of the group, though perhaps nobody was told. Such a question counts as answered and its replay is
+   *   refused, but no answer left: the ledger may say more than happened, never less;
+   * - after the answer was signed and sent, before `keep` was written: the body of the answer without our signature;
+   * - in a checkpoint: the WAL, from which the next opening goes on.
+   * A COMMIT that fails is rolled back, and its frames in the WAL are overwritten by the next. Only a crash in between
+   * could bring them to life, and then they too are entries of answers that never left.
+   */
+  function transaction<T>(work: () => T): T {
+    try {
+      begin.run()
+      const result = work()
+      commit.run()
+      return result
+    } catch (fault) {
+      // SQLite may have rolled back by itself, as it does when the disk is full.
+      if (db.isTransaction) rollback.run()
+      throw fault
+    }
+  }
+
+  /** Follows the head with one entry. A replay fails by its own statement alone, and the rest of the group stands. */
+  function write(item: Waiting, at: { count: number; link: Uint8Array }): Receipt | Refusal {
+    const leaf = leafHash(item.body)
+    const link = nextLink(at.link, leaf)
+    try {
+      insert.run(at.count, item.body, at.link, link)
+    } catch (fault) {
+      if (isReplay(fault)) return refuse('token.replayed')
+      throw fault
+    }
+    if (item.evidence !== undefined) {
+      const { question = null, answer = null } = item.evidence
+      insertEvidence.run(at.count, question, answer, item.expiresAt)
+    }
+    const receipt = { index: at.count, leaf: base64url(leaf), link: base64url(link), at: item.at }
+    at.count += 1
+    at.link = link
+    return receipt
+  }
+
+  function writeSigned(index: number, answer: string): void {
+    const row = bodyOf.get(index)
+    if (row === undefined) return
+    const body = row['body']
+    const { header, before, after, signature } = takeApart(answer, body instanceof Uint8Array ? body : undefined)
+    try {
+      insertSigned.run(index, header, before, after, signature)
+    } catch (fault) {
+      // What is already signed stays as it is, and the group goes on.
+      if (!isConstraint(fault)) throw fault
+    }
+  }
+
+  function flush(): void {
+    clearTimeout(timer)
+    clearImmediate(immediate)
+    timer = immediate = undefined
+    const group = waiting.splice(0, GROUP_LIMIT)
+    const signed = [...keeping]
+    if (group.length === 0 && signed.length === 0) return
+    try {
+      const written = transaction(() => {
+        for (const [index, answer] of signed) writeSigned(index, answer)
+        const at = head()
+        return group.map(item => ({ item, result: write(item, at) }))
+      })
+      for (const [index] of signed) keeping.delete(index)
+      for (const { item, result } of written) {
+        if (result instanceof Refusal) item.reject(result)
+        else item.resolve(result as Durable)
+      }
+    } catch (fault) {
+      const refusal = unavailable(path, fault)
+      for (const item of group) item.reject(refusal)
+    }
+    schedule()
+  }
+
+  /** Sees to it that what waits is written, soon enough, and that nothing but unwritten answers ever keeps a timer for long. */
+  function schedule(): void {
+    if (waiting.length >= GROUP) immediate ??= setImmediate(flush)
+    else if (waiting.length > 0) timer ??= setTimeout(flush, GROUP_DELAY)
+    else if (keeping.size > 0) timer ??= setTimeout(flush, RETRY_DELAY).unref()
+  }
+
+  function recorded(row: Record<string, SQLOutputValue>): Recorded {
+    const body = text(row['body'])
+    const entry = readEntry(body)
+    const leaf = base64url(leafHash(body))
+    return { entry, receipt: { index: integer(row['ix']), leaf, link: base64url(bytes(row['link'])), at: entry.at } }
+  }
+
+  /** The first index whose entry is of this instant or later, to be trusted as far as clocks went forward. */
+  function firstSince(instant: string): number {
+    let low = 0
+    let high = head().count
+    while (low < high) {
+      const middle = Math.floor((low + high) / 2)
+      const row = instantOf.get(middle)
+      if (row === undefined || text(row['at']) >= instant) high = middle
+      else low = middle + 1
+    }
+    return low
+  }
+
+  async function close(): Promise<void> {
+    if (closed) return
+    closed = true
+    while (waiting.length > 0) flush()
+    flush()
+    clearTimeout(timer)
+    db.close()
+    if (keeping.size > 0) throw refuse('ledger.unavailable', `${keeping.size} signed answers could not be kept`)
+  }
+
+  return {
+    city: identity.city,
+    id: identity.id,
+
+    append: async (entry: Entry, evidence?: Evidence) => {
+      if (closed) throw refuse('ledger.unavailable', 'the ledger is closed')
+      if (waiting.length >= WAITING_LIMIT) throw refuse('load.busy', 'the ledger does not keep up')
+      // What cannot be written fails here, by itself, and not in a group with others.
+      const body = entryText(entry)
+      const expiresAt = Math.floor(Date.parse(entry.at) / 1000) + retention
+      if (Number.isNaN(expiresAt)) throw new TypeError('the entry has no instant')
+      const { promise, resolve, reject } = Promise.withResolvers<Durable>()
+      waiting.push({ body, at: entry.at, evidence, expiresAt, resolve, reject })
+      if (waiting.length === 1) {
+        // A timer that only answers wait for is too slow for an entry.
+        clearTimeout(timer)
+        timer = undefined
+      }
+      schedule()
+      return promise
+    },
+
+    keep: (index, { answer }) => {
+      if (closed || keeping.size >= KEEPING_LIMIT) return
+      keeping.set(index, answer)
+      if (waiting.length === 0) timer ??= setTimeout(flush, KEEP_DELAY)
+    },
+
+    seen: (peer, jti) => {
+      try {
+        return once.get(peer, jti) !== undefined
+      } catch (fault) {
+        throw unavailable(path, fault)
+      }
+    },
+
+    entry: async index => {
+      const row = one.get(index)
+      return row === undefined ? undefined : recorded(row)
+    },
+
+    evidence: async index => {
+      const row = held.get(index)
+      return row === undefined ? undefined : readEvidence(row)
+    },
+
+    entries: async ({ from, limit }) => range.all(from, limit).map(recorded),
+
+    head: async (): Promise<Head> => {
+      const { count, link } = head()
+      return { count, link: base64url(link) }
+    },
+
+    count: async () => head().count,
+
+    subjectsSince: async (peer, instant) => {
+      // Entries stand in the order of time but for a clock that was set back; an hour of that is looked through.
+      const from = firstSince(new Date(Date.parse(instant) - 3_600_000).toISOString())
+      return integer(used.get(from, peer, new Date(instant).toISOString())?.['n'])
+    },
+
+    writable: async () => {
+      if (closed) throw refuse('ledger.unavailable', 'the ledger is closed')
+      try {
+        const { blocks, bavail, bsize } = statfsSync(dirname(path))
+        if (blocks > 0 && bavail * bsize < RESERVE) throw new Error(`${bavail * bsize} bytes free on the volume`)
+        // A write inside a WAL that is already long needs no room, so the free space above is asked as well.
+        transaction(() => probe.run())
+      } catch (fault) {
+        throw unavailable(path, fault)
+      }
+    },
+
+    close,
+    [Symbol.asyncDispose]: close,
+  }
+}
+
+/** The columns that `readEvidence` takes, of evidence joined with signed. */
+export const evidenceColumns = 'question, answer, header, before, after, signature'
+
+/** A row of evidence as what was signed; the body alone where a crash came before the signature. */
+export function readEvidence(row: Record<string, SQLOutputValue>): Evidence {
+  const question = optionalText(row['question'])
+  const body = optionalText(row['answer'])
+  const before = optionalText(row['before'])
+  if (before === undefined) return { question, answer: body }
+  const nullable = (name: string) => optionalText(row[name]) ?? null
+  const signed = { header: nullable('header'), before, after: nullable('after'), signature: nullable('signature') }
+  return { question, answer: putTogether(signed, body ?? '') }
+}
+
+/** Where a message of a peer is recorded, by the index that refuses to record it again. */
+export const findInbound = `SELECT ix FROM entry INDEXED BY entry_inbound WHERE ${isInbound} AND peer = ? AND jti = ?`
+
+/** Messages recorded more than once, found without any index. */
+export const findDuplicates = `SELECT max(ix) AS ix, count(*) AS n FROM entry NOT INDEXED WHERE ${isInbound}
+  GROUP BY peer, jti HAVING n > 1`
+
+/** How the tables, indexes and triggers of a file differ from those of this program, one sentence each; none when they do not. */
+export function schemaFaults(db: DatabaseSync): string[] {
+  using model = new DatabaseSync(':memory:')
+  model.exec(SCHEMA.join(';\n'))
+  const wanted = readSchema(model)
+  const found = readSchema(db)
+  const faults: string[] = []
+  const id = db.prepare('PRAGMA application_id').get()?.['application_id']
+  if (id !== APPLICATION_ID) faults.push('the file is not marked as a ledger')
+  for (const [name, sql] of wanted) {
+    if (!found.has(name)) faults.push(`${name} is missing`)
+    else if (found.get(name) !== sql) faults.push(`${name} was changed`)
+  }
+  for (const name of found.keys()) if (!wanted.has(name)) faults.push(`${name} was added`)
+  return faults
+}
+
+function readSchema(db: DatabaseSync): Map<string, string> {
+  const rows = db.prepare(`SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL`).all()
+  return new Map(rows.map(row => [`${text(row['type'])} ${text(row['name'])}`, text(row['sql'])]))
+}
+
+/** A chain is not continued from an entry that is not what its link says; the earlier ones are for `verify`. */
+function lastIsWhole(db: DatabaseSync): boolean {
+  const row = db.prepare('SELECT body, previous, link FROM entry ORDER BY ix DESC LIMIT 1').get()
+  if (row === undefined) return true
+  return Buffer.compare(nextLink(bytes(row['previous']), leafHash(text(row['body']))), bytes(row['link'])) === 0
+}
+
+/** Whose ledger a file says it is. Throws when it does not say. */
+export function readIdentity(db: DatabaseSync): Identity {
+  const row = db.prepare('SELECT city, id, created FROM ledger').get()
+  if (row === undefined) throw new TypeError('the ledger has no name')
+  return { city: text(row['city']), id: text(row['id']), created: text(row['created']) }
+}
+
+function unavailable(path: string, fault: unknown): Refusal {
+  return refuse('ledger.unavailable', `${path}: ${fault instanceof Error ? fault.message : String(fault)}`, fault)
+}
+
+function sync(path: string): void {
+  const handle = openSync(path, 'r')
+  try {
+    fsyncSync(handle)
+  } finally {
+    closeSync(handle)
+  }
+}
+
+/** SQLite's extended result code of an error, https://sqlite.org/rescode.html. */
+function resultCode(fault: unknown): number | undefined {
+  return fault instanceof Error && 'errcode' in fault && typeof fault.errcode === 'number' ? fault.errcode : undefined
+}
+
+function isConstraint(fault: unknown): boolean {
+  const code = resultCode(fault)
+  return code !== undefined && (code & 0xff) === 19
+}
+
+/** The trigger speaks first; the unique index holds if it ever does not. */
+function isReplay(fault: unknown): boolean {
+  return resultCode(fault) === 2067 || (isConstraint(fault) && fault instanceof Error && fault.message === 'replayed')
+}
+
+/** A column's value, held to the type that the table gives it. */
+export function integer(value: SQLOutputValue | undefined): number {
+  if (typeof value !== 'number') throw new TypeError('an integer was expected')
+  return value
+}
+
+/** A column's value, held to the type that the table gives it. */
+export function text(value: SQLOutputValue | undefined): string {
+  if (typeof value !== 'string') throw new TypeError('a text was expected')
+  return value
+}
+
+function optionalText(value: SQLOutputValue | undefined): string | undefined {
+  return value === null || value === undefined ? undefined : text(value)
+}
+
+/** A column's value, held to the type that the table gives it. */
+export function bytes(value: SQLOutputValue | undefined): Uint8Array {
+  if (!(value instanceof Uint8Array)) throw new TypeError('bytes were expected')
+  return value
+}

@@ -1,0 +1,52 @@
+/** A credit record inside the gateway: what may travel, and beside it the facts by which the gates decide whether it does. */
+import type { Value } from '#protocol/message.ts'
+import type { SubjectKind } from '#protocol/subject.ts'
+
+/**
+ * 共享级别, from the most open to the most closed. A record or field whose level cannot be told has none of these and is
+ * not shared.
+ */
+export const shareLevels = ['public', 'government', 'authorised'] as const
+export type ShareLevel = (typeof shareLevels)[number]
+
+/**
+ * 记录状态, from the one that hinders nothing to the one that outweighs all others: where several columns of a table speak
+ * of the state, the latest in this order holds. Only `normal` and `objection` may be given; `undetermined` is a state
+ * outside the mapping, and `ended` one that the city itself declares over.
+ */
+export const recordStates = [
+  'normal',
+  'objection',
+  'undetermined',
+  'ended',
+  'repaired',
+  'withdrawn',
+  'deleted',
+] as const
+export type RecordState = (typeof recordStates)[number]
+
+/** A calendar day YYYY-MM-DD, or `indefinite`; they compare as text, `indefinite` being later than any day. */
+export type Day = string
+
+export type SharedRecord = {
+  readonly id: string
+  readonly family: string
+  /** Empty where the record is about a person: such a row is never read further. */
+  readonly fields: Readonly<Record<string, Value>>
+
+  // Gate facts: they decide, and do not travel by themselves.
+  /** The code that was asked for, as it was asked for. */
+  readonly subject: string
+  readonly kind: SubjectKind | undefined
+  readonly aboutPerson: boolean | 'undetermined'
+  /** Undefined: cannot be told, so it is not shared. */
+  readonly level: ShareLevel | undefined
+  readonly state: RecordState
+  /** 公示截止期. Undefined: the city states none. */
+  readonly publishedUntil: Day | undefined
+  /** 移出日期: the day on which the record ended or will end. Undefined: the city states none. */
+  readonly endedOn: Day | undefined
+  /** Code of the list type (family list), of the rating scheme (family rating); undefined where it did not translate. */
+  readonly list: string | undefined
+  readonly scheme: string | undefined
+}

@@ -1,0 +1,224 @@
+/** One table of a mapping, compiled: what the source has to select, and how a row of it becomes a shared record. */
+import { sha256 } from '#protocol/canonical.ts'
+import type { Value } from '#protocol/message.ts'
+import type { SubjectKind } from '#protocol/subject.ts'
+import { instantReader } from './date.ts'
+import { type Fact, rowColumns, type TableForm } from './format.ts'
+import { type RecordState, recordStates, type SharedRecord, type ShareLevel, shareLevels } from './record.ts'
+import { type Compiler, codeOf, type LocalRow, type ReadText, type ReadValue, type WriteValue } from './rule.ts'
+import type { Field, Vocabulary } from './vocabulary.ts'
+
+export type CompiledTable = {
+  readonly name: string
+  readonly zh: string
+  readonly family: string
+  readonly assumed: boolean
+
+  // What the source room needs, in its own terms (source/source.ts, type Table).
+  readonly table: string
+  readonly columns: readonly string[]
+  readonly key: Pick<Required<TableForm['key']>, 'columns' | 'forms' | 'prefixes'>
+  readonly where: readonly {
+    readonly column: string
+    readonly in?: readonly string[]
+    readonly notIn?: readonly string[]
+  }[]
+  readonly freshness?: {
+    readonly column: string
+    readonly maxAgeSeconds: number
+    readonly instant: (text: string) => string | undefined
+  }
+
+  readonly read: (row: LocalRow, subject: string) => SharedRecord
+  /** The version number of a row; undefined where the table has no versions. */
+  readonly version: ((row: LocalRow) => number) | undefined
+
+  /** Chinese labels of the columns, in the order of the file. */
+  readonly labels: Readonly<Record<string, string>>
+  readonly writes: ReadonlyMap<string, WriteValue>
+  /** Whether a foreign record is shown in this table. */
+  readonly shows: (fields: Readonly<Record<string, Value>>) => boolean
+}
+
+/** Compiles a table of a checked mapping. */
+export function compileTable(name: string, form: TableForm, rules: Compiler, vocabulary: Vocabulary): CompiledTable {
+  const family = vocabulary.families.get(form.family)
+  const mapped = fieldsInOrder(form, family?.fields ?? new Map())
+  const { freshness, version } = form
+  return {
+    name,
+    zh: form.zh,
+    family: form.family,
+    assumed: form.assumed ?? false,
+    table: form.table ?? name,
+    columns: rowColumns(form),
+    key: form.key,
+    where: form.where.map(({ column, in: among, notIn }) => ({
+      column,
+      ...(among !== undefined && { in: among }),
+      ...(notIn !== undefined && { notIn }),
+    })),
+    ...(freshness !== undefined && {
+      freshness: {
+        column: freshness.column,
+        maxAgeSeconds: Temporal.Duration.from(freshness.maxAge).total('seconds'),
+        instant: instantReader(freshness.format),
+      },
+    }),
+    read: rowReader(name, form, mapped, rules, family),
+    version: version === undefined ? undefined : row => Number(row[version] ?? 0),
+    labels: form.columns,
+    writes: new Map(mapped.map(([field, rule]) => [field.name, rules.write(rule, field)])),
+    shows: shown(form.shows),
+  }
+}
+
+/** Fields on which another depends (the scheme of a level, the date of a dated word) are read before it. */
+function fieldsInOrder(form: TableForm, fields: ReadonlyMap<string, Field>) {
+  const mapped = Object.entries(form.fields).flatMap(([name, rule]) => {
+    const field = fields.get(name)
+    return field === undefined ? [] : [[field, rule] as const]
+  })
+  const rank = (rule: (typeof mapped)[number][1]) =>
+    (typeof rule.codes === 'object' ? 2 : 0) + (rule.asOf === undefined ? 0 : 1)
+  return mapped.toSorted(([, a], [, b]) => rank(a) - rank(b))
+}
+
+type Mapped = ReturnType<typeof fieldsInOrder>
+
+function rowReader(
+  table: string,
+  form: TableForm,
+  mapped: Mapped,
+  rules: Compiler,
+  family: { readonly listField: string | undefined; readonly schemeField: string | undefined } | undefined,
+): CompiledTable['read'] {
+  const values = mapped.map(([field, rule]): readonly [string, ReadValue] => [field.name, rules.value(rule, field)])
+  const person = personReader(form.person, rules)
+  const states = form.state.map(fact => stateReader(fact, rules))
+  const level = levelReader(form.level, rules)
+  const published = form.publishedUntil && rules.day(form.publishedUntil)
+  const ended = form.ended && rules.day(form.ended)
+  const id = idReader(table, form.id, rules)
+  const { listField = '', schemeField = '' } = family ?? {}
+
+  return (row, subject) => {
+    const aboutPerson = person(row)
+    const fields: Record<string, Value> = {}
+    if (aboutPerson !== true) {
+      for (const [name, read] of values) {
+        const value = read(row, fields)
+        if (value !== undefined) fields[name] = value
+      }
+    }
+    const publishedUntil = published?.(row)
+    const endedOn = ended?.(row)
+    let state: RecordState = publishedUntil === undefined && published !== undefined ? 'undetermined' : 'normal'
+    if (endedOn === undefined && ended !== undefined) state = 'undetermined'
+    for (const read of states) state = graver(state, read(row))
+    return {
+      id: aboutPerson === true ? 'person' : id(row),
+      family: form.family,
+      fields,
+      subject,
+      kind: kindOf(subject),
+      aboutPerson,
+      level: level(row),
+      state,
+      publishedUntil: publishedUntil ?? undefined,
+      endedOn: endedOn ?? undefined,
+      list: codeOf(fields[listField]),
+      scheme: codeOf(fields[schemeField]),
+    }
+  }
+}
+
+type ReadCodes = (row: LocalRow) => readonly string[] | undefined
+
+/** The shared codes that a row's column may mean; undefined for a word outside the list. */
+function factReader(fact: Fact, rules: Compiler): ReadCodes {
+  if ('constant' in fact) {
+    const constant = [fact.constant]
+    return () => constant
+  }
+  const { column, default: fallback } = fact
+  const text: ReadText = rules.text({ column, default: fallback })
+  const list = rules.codes(fact.codes)
+  return row => {
+    const word = text(row)
+    return word === undefined ? undefined : list.read(word, undefined)?.codes
+  }
+}
+
+function personReader(fact: Fact, rules: Compiler): (row: LocalRow) => boolean | 'undetermined' {
+  const read = factReader(fact, rules)
+  return row => {
+    const kinds = read(row)
+    if (kinds === undefined) return 'undetermined'
+    return kinds.includes('person') ? kinds.length === 1 || 'undetermined' : false
+  }
+}
+
+function stateReader(fact: Fact, rules: Compiler): (row: LocalRow) => RecordState {
+  const read = factReader(fact, rules)
+  return row => {
+    const codes = read(row)
+    if (codes === undefined) return 'undetermined'
+    let worst: RecordState = 'normal'
+    for (const state of recordStates) if (codes.includes(state)) worst = state
+    return worst
+  }
+}
+
+/** Of several levels that a word may mean, the most closed one holds. */
+function levelReader(fact: Fact, rules: Compiler): (row: LocalRow) => ShareLevel | undefined {
+  const read = factReader(fact, rules)
+  return row => {
+    const codes = read(row)
+    return codes && shareLevels.findLast(level => codes.includes(level))
+  }
+}
+
+function graver(a: RecordState, b: RecordState): RecordState {
+  return recordStates.indexOf(a) >= recordStates.indexOf(b) ? a : b
+}
+
+/** An id from columns reads `prefix-value`; where one is empty, or all are too long for the wire, a digest takes its place. */
+function idReader(table: string, form: TableForm['id'], rules: Compiler): (row: LocalRow) => string {
+  const names = 'digest' in form ? form.digest : form.columns
+  const texts = names.map(column => rules.text({ column }))
+  if ('digest' in form) {
+    return row => sha256(JSON.stringify([table, ...texts.map(text => text(row) ?? '')])).slice(0, 22)
+  }
+  return row => {
+    let id = form.prefix
+    for (const text of texts) {
+      const part = text(row)
+      if (part === undefined) return sha256(JSON.stringify([table, ...Object.values(row)])).slice(0, 22)
+      id += `-${part}`
+    }
+    return id.length <= 80 ? id : sha256(JSON.stringify([table, id])).slice(0, 22)
+  }
+}
+
+const kinds: Readonly<Record<string, SubjectKind>> = {
+  '91': 'enterprise',
+  '92': 'individual-business',
+  '93': 'cooperative',
+}
+
+/** The kind is in the code itself; a column that says otherwise does not change it. */
+function kindOf(subject: string): SubjectKind | undefined {
+  return kinds[subject.slice(0, 2)]
+}
+
+function shown(shows: TableForm['shows']): CompiledTable['shows'] {
+  if (typeof shows === 'boolean') return () => shows
+  const { field, codes } = shows
+  return fields => {
+    const value = fields[field]
+    if (typeof value !== 'object') return false
+    if ('code' in value) return codes.includes(value.code)
+    return 'codes' in value && value.codes.every(code => codes.includes(code))
+  }
+}

@@ -1,0 +1,270 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import type { Agreement, Agreements, Signed } from '#agreement/agreement.ts'
+import { authorise } from '#agreement/authorise.ts'
+import { disclose, excess } from '#agreement/disclose.ts'
+import { digest } from '#protocol/canonical.ts'
+import { AnswerBody, type Query, type Value, type Want } from '#protocol/message.ts'
+import { Refusal, type RefusalCode } from '#protocol/refusal.ts'
+import { completeUscc, readSubject, type SubjectKind, subjectKinds } from '#protocol/subject.ts'
+import { type RecordState, recordStates, type SharedRecord, type ShareLevel, shareLevels } from '#schema/record.ts'
+import type { SharedFamily } from '#schema/translate.ts'
+import { readVocabulary } from '#schema/vocabulary.ts'
+import type { Verified } from '#trust/verify.ts'
+
+const folder = join(import.meta.dirname, '..', '..', 'federation-config', 'vocabulary')
+const vocabulary = readVocabulary(
+  readdirSync(folder).map(file => ({ file, text: readFileSync(join(folder, file), 'utf8') })),
+)
+const families = [...vocabulary.families.keys()]
+const purposes = [...vocabulary.purposes.keys()].slice(0, 2)
+const lists = [...vocabulary.lists.keys()].slice(0, 4)
+const schemes = [...vocabulary.schemes.keys()].slice(0, 4)
+const now = Date.parse('2026-11-22T04:00:00Z')
+const today = '2026-11-22'
+const subjects = ['91320281MA1TE100', '92320281MA1TE200', '93320281MA1TE300'].map(completeUscc)
+const kindOf = (uscc: string): SubjectKind => readSubject(uscc).kind
+const fieldsOf = (family: string) => [...(vocabulary.families.get(family)?.fields.keys() ?? [])]
+const some = <T>(values: readonly T[]) => fc.subarray([...values], { minLength: 1 })
+
+/** Mostly the ordinary, so that much is answered; often enough the rest, so that every gate is met. */
+const often = <T>(ordinary: readonly T[], rest: readonly T[]) =>
+  fc.oneof({ weight: 9, arbitrary: fc.constantFrom(...ordinary) }, { weight: 1, arbitrary: fc.constantFrom(...rest) })
+
+const grant = fc.record({
+  clause: fc.constant('第一条'),
+  from: often([['huizhou'], ['jiangyin', 'huizhou']], [['jiangyin']]),
+  to: often([['jiangyin'], ['jiangyin', 'huizhou']], [['huizhou']]),
+  purposes: some(purposes),
+  kinds: some(subjectKinds),
+  shareLevel: fc.constantFrom(...shareLevels),
+  families: fc
+    .tuple(some(families), fc.infiniteStream(fc.double({ min: 0, max: 1, noNaN: true })), some(lists), some(schemes))
+    .map(([named, chance, ofLists, ofSchemes]) =>
+      Object.fromEntries(
+        named.map(family => {
+          const { listField, schemeField } = vocabulary.families.get(family) ?? {}
+          const told = [listField, schemeField].filter(field => field !== undefined)
+          const fields = fieldsOf(family).filter(field => told.includes(field) || (chance.next().value ?? 0) < 0.6)
+          return [
+            family,
+            {
+              fields: fields.length > 0 ? fields : fieldsOf(family).slice(0, 1),
+              ...(listField !== undefined && { lists: ofLists }),
+              ...(schemeField !== undefined && { schemes: ofSchemes }),
+            },
+          ]
+        }),
+      ),
+    ),
+})
+
+const agreement = fc.array(grant, { minLength: 1, maxLength: 4 }).map(
+  (grants): Agreement => ({
+    id: 'generated',
+    title: { zh: '生成', en: 'generated' },
+    parties: ['jiangyin', 'huizhou'],
+    signedOn: '2026-01-01',
+    validFrom: '2026-01-01',
+    validTo: '2027-12-31',
+    quota: { questionsPerMinute: 1_000_000_000, subjectsPerDay: 1_000_000_000 },
+    grants,
+  }),
+)
+
+const record = fc
+  .tuple(
+    fc.constantFrom(...families),
+    fc.constantFrom(...subjects),
+    often<boolean | 'undetermined'>([false], [true, 'undetermined']),
+    often<ShareLevel | undefined>(['public'], [...shareLevels, undefined]),
+    often<RecordState>(['normal'], recordStates),
+    often<string | undefined>([undefined, today, '2027-01-01', 'indefinite'], ['2026-11-21', '2016-01-01']),
+    often<string | undefined>([undefined, '2027-01-01'], [today, '2016-01-01']),
+    often<string | undefined>(lists, [undefined]),
+    often<string | undefined>(schemes, [undefined]),
+    fc.constantFrom('一段文字', '联系13800138000'),
+  )
+  .map(([family, subject, aboutPerson, level, state, publishedUntil, endedOn, list, scheme, text]): SharedRecord => {
+    const { listField, schemeField } = vocabulary.families.get(family) ?? {}
+    const fields: Record<string, Value> = {}
+    for (const field of fieldsOf(family)) fields[field] = text
+    if (listField !== undefined)
+      fields[listField] = list === undefined ? { untranslated: '某名单' } : { code: list, original: '某名单' }
+    if (schemeField !== undefined)
+      fields[schemeField] = scheme === undefined ? { untranslated: '某评价' } : { code: scheme, original: '某评价' }
+    return {
+      id: `${family}-${subject}`,
+      family,
+      fields,
+      subject,
+      kind: kindOf(subject),
+      aboutPerson,
+      level,
+      state,
+      publishedUntil,
+      endedOn,
+      list: listField === undefined ? undefined : list,
+      scheme: schemeField === undefined ? undefined : scheme,
+    }
+  })
+
+const want = some(families).chain(named =>
+  fc.tuple(
+    ...named.map(family =>
+      fc.oneof(
+        fc.constant<Want>({ family }),
+        some(fieldsOf(family)).map((fields): Want => ({ family, fields })),
+      ),
+    ),
+  ),
+)
+const unread = fc.subarray(families)
+const asking = fc.record({ purpose: fc.constantFrom(...purposes), want, subjects: some(subjects) })
+
+function authorised(text: Agreement, question: { purpose: string; want: Want[]; subjects: string[] }) {
+  const signed: Signed = { text, digest: digest(text), begins: 0, ends: Number.MAX_SAFE_INTEGER }
+  const agreements: Agreements = { all: [signed], find: () => signed }
+  const claims: Query = {
+    iss: 'jiangyin',
+    aud: 'huizhou',
+    iat: 1_800_000_000,
+    nbf: 1_800_000_000,
+    exp: 1_800_000_060,
+    jti: '01a20132-2522-7f35-83ee-7b82f9b98e86',
+    agreement: { id: text.id, digest: signed.digest },
+    matter: '生成的事由',
+    ...question,
+  }
+  const request = { claims, member: undefined, token: '', hash: '' } as unknown as Verified<Query>
+  return authorise(request, { id: 'huizhou', agreements, vocabulary, quotas: { take: () => {} }, now: () => now })
+}
+
+/** The oracle: the sentence of docs/protocol.md section 6, written out anew and slowly. */
+function permits(
+  text: Agreement,
+  purpose: string,
+  { family, subject, level, list, scheme }: SharedRecord,
+  field: string,
+): boolean {
+  const reach = (granted: string, needed: string | undefined) =>
+    needed !== undefined &&
+    shareLevels.findIndex(each => each === needed) <= shareLevels.findIndex(each => each === granted)
+  return text.grants.some(each => {
+    const named = each.families[family]
+    return (
+      named !== undefined &&
+      each.from.includes('huizhou') &&
+      each.to.includes('jiangyin') &&
+      each.purposes.includes(purpose) &&
+      each.kinds.includes(kindOf(subject)) &&
+      reach(each.shareLevel, level) &&
+      reach(each.shareLevel, vocabulary.families.get(family)?.fields.get(field)?.level) &&
+      (named.lists === undefined || (list !== undefined && named.lists.includes(list))) &&
+      (named.schemes === undefined || (scheme !== undefined && named.schemes.includes(scheme))) &&
+      named.fields.includes(field)
+    )
+  })
+}
+
+/** Why, by the law and not the agreement, a record is not given at all. */
+function ended({ aboutPerson, state, publishedUntil, endedOn }: SharedRecord): RefusalCode | undefined {
+  if (aboutPerson !== false) return 'record.person'
+  if (state !== 'normal' && state !== 'objection') return 'record.ended'
+  if (publishedUntil !== undefined && publishedUntil < today) return 'record.ended'
+  return endedOn !== undefined && endedOn <= today ? 'record.ended' : undefined
+}
+
+describe('whatever was agreed, is kept and is asked', () => {
+  it('every answered field is permitted, and all that was asked for and not answered is named as withheld or unknown', {
+    timeout: 240_000,
+  }, () => {
+    let answered = 0
+    let refused = 0
+    fc.assert(
+      fc.property(
+        agreement,
+        asking,
+        fc.array(record, { minLength: 1, maxLength: 8 }),
+        unread,
+        (text, question, drawn, missing) => {
+          // A record's id tells it apart, so that an answered record can be found again.
+          const kept = drawn.map((each, i) => ({ ...each, id: `r${i}` }))
+          let permission: ReturnType<typeof authorised>
+          try {
+            permission = authorised(text, question)
+          } catch (error) {
+            if (!(error instanceof Refusal)) throw error
+            // A whole refusal is right only where the agreement gives nothing of what was asked for.
+            refused++
+            for (const each of kept) {
+              const asked = question.want.find(({ family }) => family === each.family)
+              for (const field of asked?.fields ?? (asked ? fieldsOf(each.family) : [])) {
+                expect(permits(text, question.purpose, each, field)).toBe(false)
+              }
+            }
+            return
+          }
+          const found = permission.families.map(
+            (family): SharedFamily => ({
+              family,
+              records: Map.groupBy(
+                kept.filter(each => each.family === family),
+                ({ subject }) => subject,
+              ),
+              ...(missing.includes(family) && { unknown: 'source.unreachable' as const }),
+              freshness: { family, status: missing.includes(family) ? 'unknown' : 'fresh' },
+            }),
+          )
+          const disclosure = disclose(found, permission)
+          expect(AnswerBody.safeParse(disclosure).error).toBeUndefined()
+          expect(JSON.stringify(disclosure)).not.toContain('13800138000')
+          expect(disclosure.results.map(({ subject }) => subject)).toEqual(question.subjects)
+          expect(excess(disclosure, question.subjects.map(readSubject), permission.scope, vocabulary)).toEqual([])
+          for (const [i, subject] of question.subjects.entries()) {
+            const result = disclosure.results[i]
+            for (const { id, fields } of result?.records ?? []) {
+              const origin = kept.find(each => each.id === id)
+              if (origin === undefined) throw new Error('a record from nowhere')
+              expect(origin.subject).toBe(subject)
+              expect(ended(origin)).toBeUndefined()
+              for (const field of Object.keys(fields)) {
+                answered++
+                expect(permits(text, question.purpose, origin, field)).toBe(true)
+              }
+            }
+            for (const { family, fields } of question.want) {
+              if (missing.includes(family) && permission.families.includes(family)) {
+                expect(result?.status).toBe('unknown')
+                expect(result?.unknown).toContainEqual({ family, rule: 'source.unreachable' })
+              }
+              const said = disclosure.withheld.filter(each => each.family === family)
+              for (const each of kept.filter(({ family: of, subject: about }) => of === family && about === subject)) {
+                const given = result?.records.find(({ id }) => id === each.id)
+                for (const field of fields ?? fieldsOf(family)) {
+                  if (given !== undefined && Object.hasOwn(given.fields, field)) continue
+                  const over = ended(each)
+                  const named = said.some(
+                    ({ rule, fields: names, kinds }) =>
+                      (over === rule && names === undefined) ||
+                      (rule === 'agreement.family' && (kinds === undefined || kinds.includes(kindOf(subject)))) ||
+                      (names !== undefined && names.includes(field)) ||
+                      (names === undefined &&
+                        ['agreement.list', 'agreement.scheme', 'agreement.share-level'].includes(rule)),
+                  )
+                  expect(named).toBe(true)
+                  if (over === undefined) expect(permits(text, question.purpose, each, field)).toBe(false)
+                }
+              }
+            }
+          }
+        },
+      ),
+      { numRuns: 10_000 },
+    )
+    expect(answered).toBeGreaterThan(10_000)
+    expect(refused).toBeGreaterThan(100)
+  })
+})

@@ -1,0 +1,150 @@
+/** A running federation for a test: real gateways in this process, real sockets, certificates, ledgers and tables. */
+import { randomUUIDv7 } from 'node:crypto'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Agent, request } from 'undici'
+import type { AskAnswer } from '#exchange/ask.ts'
+import { digest } from '#protocol/canonical.ts'
+import { type Query, types } from '#protocol/message.ts'
+import type { Keys } from '#trust/keys.ts'
+import type { Members } from '#trust/members.ts'
+import { type Federation, makeFederation } from '../src/federation.ts'
+import { type Gateway, readIdentity, startGateway } from '../src/gateway.ts'
+
+export const agreementId = 'jiangyin-huizhou-2026'
+
+export type Response = { readonly status: number; readonly type: string; readonly text: string }
+
+export type Running = AsyncDisposable & {
+  readonly federation: Federation
+  gateway(city: string): Gateway
+  /** Starts a city's gateway anew, on the same folders. */
+  restart(city: string): Promise<void>
+  /** A department's question, by HTTP. */
+  ask(
+    from: string,
+    body: Readonly<Record<string, unknown>>,
+    key?: string,
+  ): Promise<{ status: number; body: AskAnswer & { code?: string } }>
+  /** Who `city` is, with its keys: for making messages as that city would. */
+  identity(city: string): Promise<{ keys: Keys; members: Members }>
+  /** The claims of a good question. */
+  claims(from: string, to: string, over?: Readonly<Record<string, unknown>>): Query
+  /** Posts a text to a city over a connection of another, as a question. */
+  post(
+    from: string,
+    to: string,
+    text: string | Uint8Array,
+    headers?: Readonly<Record<string, string>>,
+  ): Promise<Response>
+  /** Signs claims as a city and posts them. */
+  query(from: string, to: string, over?: Readonly<Record<string, unknown>>): Promise<Response>
+}
+
+export async function runFederation(options: Parameters<typeof makeFederation>[1] = {}): Promise<Running> {
+  const folder = mkdtempSync(join(tmpdir(), 'xinqiao-test-'))
+  const federation = await makeFederation(folder, { logLevel: 'silent', ...options })
+  const gateways = new Map<string, Gateway>()
+  for (const { id, settings } of federation.cities) gateways.set(id, await startGateway(settings))
+  const agents = new Map<string, Agent>()
+  const text: unknown = JSON.parse(
+    readFileSync(join(folder, 'federation-config', 'agreements', `${agreementId}.json`), 'utf8'),
+  )
+  const agreement = { id: agreementId, digest: digest(text) }
+
+  const gateway = (city: string) => {
+    const found = gateways.get(city)
+    if (found === undefined) throw new RangeError(`no gateway of ${city}`)
+    return found
+  }
+  const identity = async (city: string) => {
+    const { keys, members } = await readIdentity(federation.city(city).settings, Date.now(), [])
+    if (keys === undefined) throw new Error(`no keys of ${city}`)
+    return { keys, members }
+  }
+  const agentOf = async (city: string) => {
+    let agent = agents.get(city)
+    if (agent === undefined) {
+      const { keys, members } = await identity(city)
+      agent = new Agent({
+        connect: {
+          ca: members.anchors.rootsPem,
+          cert: keys.transport.pem,
+          key: keys.transport.keyPem,
+          checkServerIdentity: () => undefined,
+        },
+      })
+      agents.set(city, agent)
+    }
+    return agent
+  }
+  const claims = (from: string, to: string, over: Readonly<Record<string, unknown>> = {}) => {
+    const iat = Math.floor(Date.now() / 1000)
+    const good: Query = {
+      iss: from,
+      aud: to,
+      iat,
+      nbf: iat,
+      exp: iat + 60,
+      jti: randomUUIDv7(),
+      agreement,
+      purpose: 'tendering',
+      matter: '苏澄招〔2026〕001号',
+      subjects: ['91320281250344877K'],
+      want: [{ family: 'licence' }],
+    }
+    return { ...good, ...over }
+  }
+  const post = async (
+    from: string,
+    to: string,
+    body: string | Uint8Array,
+    headers: Readonly<Record<string, string>> = {},
+  ) => {
+    const response = await request(`${gateway(to).peersUrl}/query`, {
+      method: 'POST',
+      dispatcher: await agentOf(from),
+      headers: { 'content-type': `application/${types.query}`, ...headers },
+      body,
+    })
+    return {
+      status: response.statusCode,
+      type: String(response.headers['content-type']),
+      text: await response.body.text(),
+    }
+  }
+  return {
+    federation,
+    gateway,
+    identity,
+    claims,
+    post,
+    async restart(city) {
+      await gateway(city).close()
+      gateways.set(city, await startGateway(federation.city(city).settings))
+    },
+    async ask(from, body, key = federation.city(from).departmentKey) {
+      const response = await request(`${gateway(from).insideUrl}/ask`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+        body: JSON.stringify(body),
+      })
+      return { status: response.statusCode, body: (await response.body.json()) as AskAnswer }
+    },
+    async query(from, to, over) {
+      const { keys } = await identity(from)
+      return post(from, to, keys.signer(types.query, JSON.stringify(claims(from, to, over))).token)
+    },
+    async [Symbol.asyncDispose]() {
+      for (const agent of agents.values()) await agent.close()
+      for (const each of gateways.values()) await each.close()
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+/** The claims inside a token, unproved: for looking at what came. */
+export function claimsIn(token: string): Record<string, unknown> {
+  return JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString())
+}

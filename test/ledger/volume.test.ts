@@ -1,0 +1,100 @@
+import { execFileSync } from 'node:child_process'
+import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, describe, expect, test } from 'vitest'
+import { createLedger, openLedger } from '#ledger/sqlite.ts'
+import { verifyLedger } from '#ledger/verify.ts'
+import { answered, signedAnswer } from './sample.ts'
+
+const volume = mkdtempSync(join(tmpdir(), 'volume-'))
+const mounted = mount()
+function mount(): boolean {
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=8m', 'tmpfs', volume], { stdio: 'ignore' })
+    return true
+  } catch {
+    return false
+  }
+}
+afterAll(() => {
+  if (mounted) execFileSync('umount', [volume])
+  rmSync(volume, { recursive: true })
+})
+
+/** Takes all that is left of the volume. */
+function fill(path: string): void {
+  const file = openSync(path, 'w')
+  try {
+    for (const size of [65_536, 4096, 1]) {
+      try {
+        while (writeSync(file, Buffer.alloc(size)) > 0);
+      } catch {
+        // Full for pieces of this size.
+      }
+    }
+  } finally {
+    closeSync(file)
+  }
+}
+
+describe.skipIf(!mounted)('a volume (skipped where a tmpfs cannot be mounted)', () => {
+  test('that is full refuses, loses nothing that was promised, and serves again when there is room', async () => {
+    const path = join(volume, 'ledger.db')
+    const filler = join(volume, 'filler')
+    createLedger(path, 'jiangyin')
+    await using ledger = openLedger(path, 'jiangyin')
+    const promised = []
+    for (let round = 0; round < 2; round += 1) {
+      const sample = answered()
+      const receipt = await ledger.append(sample.entry, sample.evidence)
+      promised.push(receipt)
+      await ledger.writable()
+
+      fill(filler)
+      await expect(ledger.writable()).rejects.toMatchObject({ code: 'ledger.unavailable' })
+      // The WAL may have some room of its own; then these are promises like any other.
+      const refused = []
+      while (refused.length < 100) {
+        const samples = Array.from({ length: 40 }, () => answered())
+        const results = await Promise.allSettled(samples.map(each => ledger.append(each.entry, each.evidence)))
+        for (const [i, result] of results.entries()) {
+          if (result.status === 'fulfilled') promised.push(result.value)
+          else refused.push({ sample: samples[i], reason: result.reason })
+        }
+      }
+      for (const { reason } of refused) expect(reason).toMatchObject({ code: 'ledger.unavailable' })
+      // An answer signed before the disk was full waits for room.
+      ledger.keep(receipt.index, { answer: signedAnswer(sample, receipt) })
+      await expect(ledger.append(answered().entry)).rejects.toMatchObject({ code: 'ledger.unavailable' })
+      expect(await ledger.count()).toBe(promised.length)
+      for (const { sample } of refused) expect(ledger.seen('huizhou', sample?.entry.jti ?? '')).toBe(false)
+
+      rmSync(filler)
+      await ledger.writable()
+      const again = refused[0]?.sample ?? answered()
+      const next = await ledger.append(again.entry, again.evidence)
+      expect(next.index).toBe(promised.length)
+      promised.push(next)
+    }
+    expect(await ledger.count()).toBe(promised.length)
+    expect(verifyLedger(path, { receipts: promised })).toMatchObject({ verified: true, entries: promised.length })
+    expect(verifyLedger(path).signed).toBe(2)
+  })
+
+  test('that can only be read still lets its ledger be verified, and not opened', async () => {
+    const path = join(volume, 'archive.db')
+    createLedger(path, 'jiangyin')
+    {
+      await using ledger = openLedger(path, 'jiangyin')
+      await ledger.append(answered().entry)
+    }
+    execFileSync('mount', ['-o', 'remount,ro', volume])
+    try {
+      expect(verifyLedger(path)).toMatchObject({ verified: true, entries: 1 })
+      expect(() => openLedger(path, 'jiangyin')).toThrow('ledger.unavailable')
+    } finally {
+      execFileSync('mount', ['-o', 'remount,rw', volume])
+    }
+  })
+})
