@@ -1,5 +1,6 @@
 /** What is asked, by whom and why, becomes a `Permission` only where a co-signed agreement in force says so. */
 import { LRUCache } from 'lru-cache'
+import { digest } from '#protocol/canonical.ts'
 import { type AgreementRef, limits, type Query, type Want, type Withheld } from '#protocol/message.ts'
 import { Refusal, type RefusalCode, refuse } from '#protocol/refusal.ts'
 import {
@@ -21,7 +22,7 @@ export type Clause = {
   readonly clause: string
   readonly kinds: ReadonlySet<SubjectKind>
   readonly level: ShareLevel
-  /** Granted, asked for, and open at the clause's level. */
+  /** Granted, asked for, and open at the clause's level; in the order of RFC 8785. */
   readonly fields: ReadonlySet<string>
   /** Undefined: the family has no lists, or no schemes. */
   readonly lists: ReadonlySet<string> | undefined
@@ -32,6 +33,8 @@ export type Clause = {
 export type Scope = {
   readonly families: ReadonlyMap<string, readonly Clause[]>
   readonly withheld: readonly Withheld[]
+  /** SHA-256 of the canonical form of `withheld`: what the ledger keeps of it. */
+  readonly withheldDigest: string
 }
 
 /** A subject that may be asked about, or the reason why not; in the order of the question. */
@@ -145,7 +148,7 @@ function workOut({ text }: Signed, { from, to, purpose, want }: Ask, vocabulary:
     const { fields: known, listField, schemeField } = vocabulary.families.get(family) ?? {}
     // Of which list, in which scheme: without it nobody could tell what was given.
     const told = [listField, schemeField].filter(field => field !== undefined)
-    const asked = fields === undefined ? [...(known?.keys() ?? [])] : [...new Set([...fields, ...told])]
+    const asked = (fields === undefined ? [...(known?.keys() ?? [])] : [...new Set([...fields, ...told])]).sort()
     const open = clauses.map(clause => ({
       ...clause,
       fields: new Set(
@@ -157,7 +160,7 @@ function workOut({ text }: Signed, { from, to, purpose, want }: Ask, vocabulary:
   }
   if (!familyGranted) throw refuse('agreement.family', want.map(({ family }) => family).join(', '))
   if (families.size === 0) throw refuse('agreement.field')
-  return { families, withheld }
+  return { families, withheld, withheldDigest: digest(withheld) }
 }
 
 function clauseOf({ clause, kinds, shareLevel, families }: Grant, family: string, vocabulary: Vocabulary): Clause[] {

@@ -16,6 +16,7 @@ import {
   WireRecord,
   Withheld,
 } from '#protocol/message.ts'
+import { sha256 } from '#protocol/canonical.ts'
 import { Refusal, type RefusalCode, refuse, told } from '#protocol/refusal.ts'
 import type { Subject } from '#protocol/subject.ts'
 import { toLocal } from '#schema/translate.ts'
@@ -189,7 +190,8 @@ async function askPeer(route: Route, request: AskRequest, department: Department
   if (subjects.length === 0) return { ...known, outcome: 'refused', results: place(judged, []) }
   const now = city.now()
   const claims = questionOf(route, request, subjects, city, now)
-  const { token, hash } = sign(question(claims), city.signer)
+  const { token, signingInput } = sign(question(claims), city.signer)
+  const hash = sha256(signingInput)
   const intent = asked(claims, department.id, token, hash, now)
   await city.ledger.append(intent.entry, intent.evidence)
   const came = await outcomeOf(token, { claims, hash, subjects, route }, city)

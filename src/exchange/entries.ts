@@ -3,7 +3,7 @@ import { judge } from '#agreement/authorise.ts'
 import type { Entry } from '#ledger/entry.ts'
 import type { Evidence } from '#ledger/ledger.ts'
 import { canonical, sha256 } from '#protocol/canonical.ts'
-import type { Answer, Disclosure, Query, Receipt } from '#protocol/message.ts'
+import type { Answer, AnswerBody, Disclosure, Query, Receipt } from '#protocol/message.ts'
 import type { Refusal, RefusalCode } from '#protocol/refusal.ts'
 import { maskPersonalNumbers } from '#protocol/subject.ts'
 import type { Verified } from '#trust/verify.ts'
@@ -13,23 +13,23 @@ export type Entered = { readonly entry: Entry; readonly evidence: Evidence | und
 
 /** A peer's question that is answered. `now` is epoch milliseconds. */
 export function disclosed({ claims, token, hash }: Verified<Query>, disclosure: Disclosure, now: number): Entered {
-  const body = canonical(disclosure)
+  const { body, text } = disclosure
   const { common, lawful } = exchanged(claims, claims.aud, claims.iss, hash, now)
   return {
     entry: {
       kind: 'answered',
       ...common,
-      status: disclosure.results.map(({ status }) => status),
-      disclosed: left(disclosure),
-      withheld: disclosure.withheld,
-      answerDigest: sha256(body),
+      status: body.results.map(({ status }) => status),
+      disclosed: left(body),
+      withheld: body.withheld,
+      answerDigest: sha256(text),
     },
-    evidence: lawful ? { question: token, answer: body } : undefined,
+    evidence: lawful ? { question: token, answer: text } : undefined,
   }
 }
 
 /** By family, the fields that left and with how many records. */
-function left({ results }: Disclosure): Record<string, { fields: string[]; records: number }> {
+function left({ results }: AnswerBody): Record<string, { fields: string[]; records: number }> {
   const families = new Map<string, { fields: Set<string>; records: number }>()
   for (const { records } of results) {
     for (const { family, fields } of records) {

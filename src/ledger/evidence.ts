@@ -41,7 +41,7 @@ export function putTogether({ header, before, after, signature }: Signed, body: 
 }
 
 /** The part of a compact JWS that its signature covers (RFC 7515 section 5.1). */
-export function signingInput(token: string): string {
+function signingInput(token: string): string {
   return token.slice(0, Math.max(0, token.lastIndexOf('.')))
 }
 

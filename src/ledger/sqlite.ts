@@ -301,6 +301,7 @@ function serve(db: DatabaseSync, path: string, identity: Identity, retention: nu
       for (const [index] of signed) keeping.delete(index)
       for (const { item, result } of written) {
         if (result instanceof Refusal) item.reject(result)
+        // The brand is given here and nowhere else: COMMIT has returned.
         else item.resolve(result as Durable)
       }
     } catch (fault) {

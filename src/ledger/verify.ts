@@ -41,7 +41,7 @@ import {
  * - `evidence-stray`: evidence, or a signature, without what it belongs to.
  * - `receipt-broken`: a receipt, in an answer that was signed or held by somebody, is not what stands at its place.
  */
-export type FaultName =
+type FaultName =
   | 'unreadable'
   | 'schema-changed'
   | 'gap'
@@ -56,7 +56,7 @@ export type FaultName =
   | 'receipt-broken'
 
 /** One thing that is wrong, at which entry, in words for an operator. Never holds what an entry says. */
-export type Fault = { readonly name: FaultName; readonly index: number | undefined; readonly detail: string }
+type Fault = { readonly name: FaultName; readonly index: number | undefined; readonly detail: string }
 
 export type Verification = {
   readonly identity: Identity | undefined

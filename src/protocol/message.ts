@@ -137,8 +137,8 @@ export const AnswerBody = z.strictObject({
 export type AnswerBody = z.infer<typeof AnswerBody>
 
 declare const permitted: unique symbol
-/** An answer body in which every field is permitted. Only `agreement/disclose.ts` makes one. */
-export type Disclosure = AnswerBody & { readonly [permitted]: true }
+/** An answer body in which every field is permitted, and its RFC 8785 text. Only `agreement/disclose.ts` makes one. */
+export type Disclosure = { readonly body: AnswerBody; readonly text: string; readonly [permitted]: true }
 
 export const Answer = z.strictObject({ ...binding, answer: AnswerBody, receipt: Receipt })
 export type Answer = z.infer<typeof Answer>

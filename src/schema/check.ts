@@ -167,9 +167,9 @@ function checkTable(
     const rule = table[name]
     if (rule !== undefined) checkShape([...path, name], rule, DAY, report)
   }
-  for (const [i, { in: among, notIn }] of table.where.entries()) {
-    if ((among === undefined) === (notIn === undefined)) {
-      report([...path, 'where', i], 'a condition has either "in" or "notIn"', 'Keep one of them')
+  for (const [i, { in: among, notIn, empty }] of table.where.entries()) {
+    if ([among, notIn, empty].filter(member => member !== undefined).length !== 1) {
+      report([...path, 'where', i], 'a condition has one of "in", "notIn" and "empty"', 'Keep one of them')
     }
   }
 }

@@ -8,19 +8,39 @@ export type ReadDay = (text: string) => Day | null | undefined
 /** Compiles how a city writes dates: one closure for reading, which allocates nothing for a day already in ISO form. */
 export function dayReader(dates: Dates): ReadDay {
   const readers = dates.formats.map(formatReader)
-  const none = new Set(dates.none)
-  const indefinite = new Set(dates.indefinite)
+  const sentinels = new Map<string, null | 'indefinite'>()
+  for (const text of dates.indefinite) sentinels.set(text, 'indefinite')
+  for (const text of dates.none) sentinels.set(text, null)
+  const maybe = sentinelYears([...sentinels.keys()])
+
   return text => {
-    if (none.has(text)) return null
-    if (indefinite.has(text)) return 'indefinite'
+    const suspect = maybe(text)
+    if (suspect) {
+      const meaning = sentinels.get(text)
+      if (meaning !== undefined) return meaning
+    }
     for (const read of readers) {
       const day = read(text)
       if (day === undefined) continue
-      if (none.has(day)) return null
-      return indefinite.has(day) ? 'indefinite' : day
+      const meaning = suspect ? sentinels.get(day) : undefined
+      return meaning === undefined ? day : meaning
     }
     return undefined
   }
+}
+
+/**
+ * Every format begins with the year, and the last two digits of the few years that are sentinels (1899, 1900, 2099,
+ * 9999) tell nearly all dates from them, so that most are not looked up at all.
+ */
+function sentinelYears(texts: readonly string[]): (text: string) => boolean {
+  const suspect = new Set(texts.map(yearDigits))
+  const known = Uint8Array.from({ length: 100 }, (_, digits) => (suspect.has(digits) ? 1 : 0))
+  return text => known[yearDigits(text)] !== 0
+}
+
+function yearDigits(text: string): number {
+  return (text.charCodeAt(2) - 48) * 10 + text.charCodeAt(3) - 48
 }
 
 /** Compiles the way back. Gives undefined for an indefinite date where the city has no word for it. */

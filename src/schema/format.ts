@@ -106,6 +106,8 @@ const Fact = z.union([
 export type Fact = z.infer<typeof Fact>
 
 const TableForm = z.strictObject({
+  /** Which of the city's databases holds it, where there are several (city and county, three libraries). */
+  source: Code.default('city'),
   /** The name in the database, where it is not the name under which the table stands here. */
   table: TableName.optional(),
   zh: text,
@@ -114,9 +116,15 @@ const TableForm = z.strictObject({
   columns: z.record(Column, text),
   /** Columns of the table that are left where they are, with the reason. */
   ignored: z.record(Column, text).default({}),
+  /** Rows that count: a column holds one of the texts, or none of them, or nothing at all. All conditions hold together. */
   where: z
     .array(
-      z.strictObject({ column: Column, in: z.array(text).min(1).optional(), notIn: z.array(text).min(1).optional() }),
+      z.strictObject({
+        column: Column,
+        in: z.array(text).min(1).optional(),
+        notIn: z.array(text).min(1).optional(),
+        empty: z.boolean().optional(),
+      }),
     )
     .default([]),
   key: z.strictObject({

@@ -57,15 +57,14 @@ const EMPTY: CodeList = { zh: '-', source: '-', set: '-', read: [], write: 'neve
 
 /** Compiles the columns of a rule into the text they hold together. */
 function textReader(rule: Rule, cityNone: readonly string[]): ReadText {
-  const none = new Set([...cityNone, ...(rule.none ?? [])].map(word => word.trim()))
-  const longestNone = Math.max(0, ...[...none].map(word => word.length))
+  const isNone = oneOf([...cityNone, ...(rule.none ?? [])].map(word => word.trim()))
   const { prefixes = [], suffixes = [] } = rule.strip ?? {}
   const noisy = prefixes.length + suffixes.length > 0
   const clean = (raw: string | null | undefined): string | undefined => {
-    if (raw === null || raw === undefined) return undefined
-    let text = raw.trim()
+    if (raw === null || raw === undefined || raw === '') return undefined
+    let text = trimmed(raw)
     if (noisy) text = stripped(text, prefixes, suffixes)
-    return text === '' || (text.length <= longestNone && none.has(text)) ? undefined : text
+    return text === '' || isNone(text) ? undefined : text
   }
 
   const { column, columns = [], take, default: fallback } = rule
@@ -88,6 +87,24 @@ function textReader(rule: Rule, cityNone: readonly string[]): ReadText {
     }
     return joined ?? fallback
   }
+}
+
+/** Almost no text has blanks around it, and to look at two characters costs less than to trim. */
+function trimmed(text: string): string {
+  return isInk(text.charCodeAt(0)) && isInk(text.charCodeAt(text.length - 1)) ? text : text.trim()
+}
+
+function isInk(code: number): boolean {
+  return (code > 0x20 && code < 0x80) || (code > 0x3000 && code !== 0xfeff)
+}
+
+/** Whether a text is one of a few words; length and first character tell most texts apart without hashing them. */
+function oneOf(words: readonly string[]): (text: string) => boolean {
+  const set = new Set(words)
+  const lengths = new Uint8Array(128)
+  for (const word of words) lengths[word.length] = 1
+  const firsts = new Set(words.map(word => word.charCodeAt(0)))
+  return text => lengths[text.length] === 1 && firsts.has(text.charCodeAt(0)) && set.has(text)
 }
 
 function stripped(text: string, prefixes: readonly string[], suffixes: readonly string[]): string {
@@ -222,7 +239,7 @@ function coded(meanings: readonly Meaning[], stated: string, many: boolean): Val
   const [only] = all
   if (only === undefined || all.length > 16) return untranslated(stated)
   const original = cut(stated, ORIGINAL_LIMIT)
-  if (!certain) return { codes: all, ambiguous: true, original }
+  if (!certain) return { ambiguous: true, codes: all, original }
   return many || all.length > 1 ? { codes: all, original } : { code: only, original }
 }
 

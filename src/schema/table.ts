@@ -14,7 +14,8 @@ export type CompiledTable = {
   readonly family: string
   readonly assumed: boolean
 
-  // What the source room needs, in its own terms (source/source.ts, type Table).
+  // What the source room needs, in its own terms (source/source.ts, type Table), and which source it is.
+  readonly source: string
   readonly table: string
   readonly columns: readonly string[]
   readonly key: Pick<Required<TableForm['key']>, 'columns' | 'forms' | 'prefixes'>
@@ -22,6 +23,7 @@ export type CompiledTable = {
     readonly column: string
     readonly in?: readonly string[]
     readonly notIn?: readonly string[]
+    readonly empty?: boolean
   }[]
   readonly freshness?: {
     readonly column: string
@@ -50,13 +52,15 @@ export function compileTable(name: string, form: TableForm, rules: Compiler, voc
     zh: form.zh,
     family: form.family,
     assumed: form.assumed ?? false,
+    source: form.source,
     table: form.table ?? name,
     columns: rowColumns(form),
     key: form.key,
-    where: form.where.map(({ column, in: among, notIn }) => ({
+    where: form.where.map(({ column, in: among, notIn, empty }) => ({
       column,
       ...(among !== undefined && { in: among }),
       ...(notIn !== undefined && { notIn }),
+      ...(empty !== undefined && { empty }),
     })),
     ...(freshness !== undefined && {
       freshness: {

@@ -34,8 +34,16 @@ export type Table = {
   }
 }
 
-/** The column holds one of the texts; or none of them (an empty column then counts as none of them). */
-export type Condition = { readonly column: string; readonly in?: readonly string[]; readonly notIn?: readonly string[] }
+/**
+ * The column holds one of the texts; or none of them (an empty column then counts as none of them); or nothing, or
+ * something.
+ */
+export type Condition = {
+  readonly column: string
+  readonly in?: readonly string[]
+  readonly notIn?: readonly string[]
+  readonly empty?: boolean
+}
 
 export type Found = { readonly table: string; readonly subject: string; readonly row: Row }
 

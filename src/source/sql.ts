@@ -3,7 +3,7 @@ import { statSync } from 'node:fs'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import postgres from 'postgres'
 import { type Refusal, refuse } from '#protocol/refusal.ts'
-import { attributed, type Condition, keyTexts, type Row, type Source, type Table } from './source.ts'
+import { attributed, keyTexts, type Row, type Source, type Table } from './source.ts'
 
 /**
  * SQLite. The file is opened when first needed and again when it was replaced or had failed, so that an export that is
@@ -68,12 +68,16 @@ export function openSqlite({
       const rows = attempt(() =>
         statement(select).all(JSON.stringify([...texts.keys()]), ...bound.map(words => JSON.stringify(words))),
       )
-      return attributed(table, rows as Row[], texts)
+      return attributed(table, asTexts(rows, name), texts)
     },
     async newest(table) {
       const { newest } = queriesOf(table)
-      const row = attempt(() => (newest === undefined ? undefined : statement(newest).get()))
-      return row === undefined ? null : ((row as Row)['newest'] ?? null)
+      if (newest === undefined) return null
+      const [row] = asTexts(
+        attempt(() => statement(newest).all()),
+        name,
+      )
+      return row?.['newest'] ?? null
     },
     async check() {
       attempt(() => {
@@ -84,6 +88,17 @@ export function openSqlite({
       drop()
     },
   }
+}
+
+/** Every selected expression is cast to text; should one row show otherwise, none is used. */
+function asTexts(rows: readonly Readonly<Record<string, unknown>>[], name: string): readonly Row[] {
+  if (areTexts(rows)) return rows
+  throw refuse('source.unreachable', `${name}: a column did not come as text`)
+}
+
+function areTexts(rows: readonly Readonly<Record<string, unknown>>[]): rows is readonly Row[] {
+  const [first = {}] = rows
+  return Object.values(first).every(value => value === null || typeof value === 'string')
 }
 
 /** SQLITE_BUSY and SQLITE_LOCKED in the low byte of the extended result code. */
@@ -128,8 +143,8 @@ export function openPostgres({
   })
   const queries = new Map(tables.map(table => [table, queriesFor(table, postgresql)]))
   const queriesOf = (table: Table) => queries.get(table) ?? queriesFor(table, postgresql)
-  const run = async (text: string, bound: readonly (readonly string[])[]): Promise<readonly Row[]> => {
-    const query = sql.unsafe<Row[]>(text, [...bound] as string[][], { prepare: true })
+  const run = async (text: string, bound: string[][]): Promise<readonly Row[]> => {
+    const query = sql.unsafe<Row[]>(text, bound, { prepare: true })
     try {
       return await withDeadline(query, timeoutMs * 1.5)
     } catch (error) {
@@ -202,7 +217,7 @@ const postgresql: Dialect = {
 type Queries = {
   /** Its first parameter is the list of key texts, the others are those of `bound`. */
   readonly select: string
-  readonly bound: readonly (readonly string[])[]
+  readonly bound: readonly string[][]
   readonly newest: string | undefined
   readonly probe: string
 }
@@ -211,19 +226,21 @@ function queriesFor(table: Table, dialect: Dialect): Queries {
   const from = `from ${table.table.split('.').map(quoted).join('.')} t`
   const columns = table.columns.map(column => `${dialect.text(named(column))} as ${quoted(column)}`).join(', ')
   const keys = table.key.columns.map(column => dialect.among(named(column), 1)).join(' or ')
-  const conditions = table.where.map((condition, i) => conditionText(condition, i + 2, dialect))
+  const bound: string[][] = []
+  const conditions = table.where.map(({ column, in: among, notIn, empty }) => {
+    const text = dialect.text(named(column))
+    if (empty !== undefined) return `coalesce(trim(${text}), '') ${empty ? '=' : '<>'} ''`
+    bound.push([...(among ?? notIn ?? [])])
+    const matches = dialect.among(text, bound.length + 1)
+    return among === undefined ? `(${named(column)} is null or not (${matches}))` : matches
+  })
   const { freshness } = table
   return {
     select: `select ${columns} ${from} where ${[`(${keys})`, ...conditions].join(' and ')}`,
-    bound: table.where.map(condition => condition.in ?? condition.notIn ?? []),
+    bound,
     newest: freshness && `select ${dialect.text(`max(${named(freshness.column)})`)} as newest ${from}`,
     probe: `select ${columns} ${from} limit 0`,
   }
-}
-
-function conditionText({ column, in: among }: Condition, parameter: number, dialect: Dialect): string {
-  const matches = dialect.among(dialect.text(named(column)), parameter)
-  return among === undefined ? `(${named(column)} is null or not (${matches}))` : matches
 }
 
 /** Behind an alias, a column that is not there is an error; bare, SQLite may take its quoted name for a text. */

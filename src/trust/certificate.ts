@@ -157,7 +157,8 @@ class Search {
     for (const candidate of candidates) {
       if (!this.#budget.spend('candidates')) return
       if (path.some(each => isSameEntity(each, candidate))) continue
-      const isRoot = this.#roots.has(candidate.digest)
+      // What was given as a root but is issued by another certificate is a step on the way, as for OpenSSL.
+      const isRoot = this.#roots.has(candidate.digest) && isSelfSigned(candidate)
       const longer = [...path, candidate]
       const refused = this.#issuerFault(last, candidate, longer, isRoot)
       if (refused) this.#note(path, refused)
@@ -172,12 +173,11 @@ class Search {
     const intermediates = path.slice(1, isRoot ? -1 : undefined).filter(each => !isSelfIssued(each))
     if (intermediates.length > maxDepth || path.length > LONGEST_PATH) return fault('path.too-long', issuer)
     // A stranger's root leads only to itself; a certificate for a changed key names the old one as its issuer's.
-    if (isSelfSigned(issuer) !== isRoot) return fault('path.untrusted-root', issuer)
+    if (!isRoot && isSelfSigned(issuer)) return fault('path.untrusted-root', issuer)
     const refused = certificateFault(issuer, at, isRoot) ?? authorityFault(issuer)
     if (refused) return refused
     if (isRoot && !this.#isSigned(issuer, issuer)) return fault('path.untrusted-root', issuer)
-    if (!subject.openssl.checkIssued(issuer.openssl))
-      return fault('path.no-issuer', subject, 'OpenSSL finds it not issued')
+    if (!subject.openssl.checkIssued(issuer.openssl)) return fault('path.no-issuer', subject, 'says OpenSSL')
     return this.#isSigned(subject, issuer) ? undefined : fault('signature.invalid', subject)
   }
 
@@ -251,8 +251,7 @@ function fieldFault(certificate: Certificate): Fault | undefined {
   if (certificate.hasUniqueIds) return fault('certificate.unique-id', certificate)
   if (!hasKnownAlgorithm(certificate)) return fault('signature.algorithm', certificate)
   if (!isKeyOf(publicKey, usableCurves, 2048)) return fault('key.unusable', certificate)
-  if (!/^[0-7]/.test(serial) || /^0*$/.test(serial) || serial.length > 40)
-    return fault('certificate.serial', certificate)
+  if (!/^(?!0*$)[0-7].{1,39}$/.test(serial)) return fault('certificate.serial', certificate)
   if (issuer.rdns.length === 0) return fault('certificate.issuer', certificate)
   if (subject.rdns.length > 0) return undefined
   const named = extensions.get(extension.subjectAltName)?.critical === true

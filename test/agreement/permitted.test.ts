@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest'
 import type { Agreement, Agreements, Signed } from '#agreement/agreement.ts'
 import { authorise } from '#agreement/authorise.ts'
 import { disclose, excess } from '#agreement/disclose.ts'
-import { digest } from '#protocol/canonical.ts'
+import { canonical, digest } from '#protocol/canonical.ts'
 import { AnswerBody, type Query, type Value, type Want } from '#protocol/message.ts'
 import { Refusal, type RefusalCode } from '#protocol/refusal.ts'
 import { completeUscc, readSubject, type SubjectKind, subjectKinds } from '#protocol/subject.ts'
@@ -218,9 +218,10 @@ describe('whatever was agreed, is kept and is asked', () => {
               freshness: { family, status: missing.includes(family) ? 'unknown' : 'fresh' },
             }),
           )
-          const disclosure = disclose(found, permission)
+          const { body: disclosure, text: said } = disclose(found, permission)
+        expect(said).toBe(canonical(disclosure))
           expect(AnswerBody.safeParse(disclosure).error).toBeUndefined()
-          expect(JSON.stringify(disclosure)).not.toContain('13800138000')
+          expect(said).not.toContain('13800138000')
           expect(disclosure.results.map(({ subject }) => subject)).toEqual(question.subjects)
           expect(excess(disclosure, question.subjects.map(readSubject), permission.scope, vocabulary)).toEqual([])
           for (const [i, subject] of question.subjects.entries()) {
@@ -240,13 +241,13 @@ describe('whatever was agreed, is kept and is asked', () => {
                 expect(result?.status).toBe('unknown')
                 expect(result?.unknown).toContainEqual({ family, rule: 'source.unreachable' })
               }
-              const said = disclosure.withheld.filter(each => each.family === family)
+              const withheld = disclosure.withheld.filter(each => each.family === family)
               for (const each of kept.filter(({ family: of, subject: about }) => of === family && about === subject)) {
                 const given = result?.records.find(({ id }) => id === each.id)
                 for (const field of fields ?? fieldsOf(family)) {
                   if (given !== undefined && Object.hasOwn(given.fields, field)) continue
                   const over = ended(each)
-                  const named = said.some(
+                  const named = withheld.some(
                     ({ rule, fields: names, kinds }) =>
                       (over === rule && names === undefined) ||
                       (rule === 'agreement.family' && (kinds === undefined || kinds.includes(kindOf(subject)))) ||

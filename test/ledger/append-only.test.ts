@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { openLedger } from '#ledger/sqlite.ts'
 import { verifyLedger } from '#ledger/verify.ts'
-import { answered, newLedger, raw, signedAnswer } from './sample.ts'
+import { answered, execute, newLedger, raw, signedAnswer } from './sample.ts'
 
 const samples = [answered(), answered(), answered()]
 
@@ -95,7 +95,7 @@ describe('the file refuses by itself', () => {
       const receipt = await ledger.append(old.entry, old.evidence)
       ledger.keep(receipt.index, { answer: signedAnswer(old, receipt) })
     }
-    raw(path).exec('DELETE FROM evidence; DELETE FROM signed')
+    execute(path, 'DELETE FROM evidence; DELETE FROM signed')
     expect(verifyLedger(path)).toMatchObject({ verified: true, entries: 1, evidence: 0, signed: 0 })
   })
 })

@@ -6,7 +6,7 @@ import type { Ledger } from '#ledger/ledger.ts'
 import { createLedger, openLedger, readIdentity } from '#ledger/sqlite.ts'
 import { verifyLedger } from '#ledger/verify.ts'
 import { canonical } from '#protocol/canonical.ts'
-import { answered, company, directory, newLedger, raw, signedAnswer, tamper, uuid7 } from './sample.ts'
+import { answered, company, directory, execute, newLedger, raw, signedAnswer, tamper, uuid7 } from './sample.ts'
 
 function appendSample(ledger: Ledger, sample = answered()) {
   return ledger.append(sample.entry, sample.evidence)
@@ -204,6 +204,14 @@ describe('the quota of a day', () => {
   })
 })
 
+test('the quota counts what was written just before a clock was set back over midnight', async () => {
+  await using ledger = openLedger(newLedger(), 'jiangyin')
+  for (const at of ['2026-03-01T16:00:10.000Z', '2026-03-01T15:59:50.000Z', '2026-03-01T16:00:05.000Z']) {
+    await ledger.append(answered({ at }).entry)
+  }
+  expect(await ledger.subjectsSince('huizhou', '2026-03-01T16:00:00Z')).toBe(2)
+})
+
 describe('a ledger that cannot serve', () => {
   test('refuses more appends than may wait, and records the others', async () => {
     await using ledger = openLedger(newLedger(), 'jiangyin')
@@ -239,6 +247,23 @@ test('a ledger that another program keeps locked refuses, and serves again when 
   other.exec('ROLLBACK')
   await ledger.writable()
   expect((await appendSample(ledger)).index).toBe(0)
+})
+
+test('a group that breaks in the middle leaves nothing, and the next one stands in its place', async () => {
+  const path = newLedger()
+  await using ledger = openLedger(path, 'jiangyin')
+  using other = raw(path)
+  other.exec(`CREATE TRIGGER break BEFORE INSERT ON evidence WHEN NEW.question = 'breaks'
+    BEGIN SELECT raise(ABORT, 'broken'); END`)
+  const breaking = { ...answered(), evidence: { question: 'breaks', answer: '{}' } }
+  const group = [answered(), breaking, answered()]
+  for (const result of await Promise.allSettled(group.map(sample => appendSample(ledger, sample)))) {
+    expect(result).toMatchObject({ reason: { code: 'ledger.unavailable' } })
+  }
+  expect(await ledger.count()).toBe(0)
+  expect((await appendSample(ledger, group[0])).index).toBe(0)
+  other.exec('DROP TRIGGER break')
+  expect(verifyLedger(path)).toMatchObject({ verified: true, entries: 1, evidence: 1 })
 })
 
 describe('a ledger is begun once', () => {
@@ -280,7 +305,7 @@ describe('a ledger is begun once', () => {
 
   test('and is not opened when a trigger is gone, or the file is something else', () => {
     const path = newLedger()
-    raw(path).exec('DROP TRIGGER entry_not_updated')
+    execute(path, 'DROP TRIGGER entry_not_updated')
     expect(() => openLedger(path, 'jiangyin')).toThrow(/entry_not_updated is missing/)
     const other = join(directory(), 'ledger.db')
     writeFileSync(other, 'not a database, but long enough to be looked at as if it were one'.repeat(100))

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
 import { openLedger } from '#ledger/sqlite.ts'
@@ -13,7 +13,7 @@ const Line = z.strictObject({ jti: z.string(), receipt: Receipt })
 
 /** Lets a process append until it has spoken of so many entries, and kills it in the middle of its work. */
 async function appendUntilKilled(path: string, entries: number) {
-  const child = spawn(process.execPath, [join(import.meta.dirname, 'appender.ts'), path], {
+  const child = spawn(process.execPath, [fileURLToPath(new URL('./appender.ts', import.meta.url)), path], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   const gone = once(child, 'exit')

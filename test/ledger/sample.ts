@@ -56,7 +56,7 @@ export function signedAnswer({ entry, evidence }: ReturnType<typeof answered>, r
   return token({ iss: 'jiangyin', aud: 'huizhou', req_jti: entry.jti, req_hash: entry.questionHash, answer, receipt })
 }
 
-export function token(claims: unknown): string {
+function token(claims: unknown): string {
   const [header, payload] = [{ alg: 'ES256', kid: '1', typ: 'test' }, claims].map(part =>
     Buffer.from(canonical(part)).toString('base64url'),
   )
@@ -80,6 +80,12 @@ export function newLedger(): string {
 /** Opens the file as any SQLite tool does. */
 export function raw(path: string): DatabaseSync {
   return new DatabaseSync(path, { defensive: false })
+}
+
+/** Runs a statement as any SQLite tool does, with the triggers on. */
+export function execute(path: string, sql: string): void {
+  using db = raw(path)
+  db.exec(sql)
 }
 
 /** Changes a file as one who knows its triggers: takes them off, works, and puts them back as they were. */

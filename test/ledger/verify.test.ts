@@ -7,7 +7,7 @@ import { base64url, type Entry, entryText, leafHash, nextLink, originLink } from
 import { bytes, integer, openLedger, readIdentity, text } from '#ledger/sqlite.ts'
 import { verifyLedger } from '#ledger/verify.ts'
 import type { Receipt } from '#protocol/message.ts'
-import { answered, company, directory, newLedger, raw, signedAnswer, tamper, uuid7 } from './sample.ts'
+import { answered, company, directory, execute, newLedger, signedAnswer, tamper, uuid7 } from './sample.ts'
 
 /** A ledger at rest of so many answered questions, and their receipts. */
 async function filled(entries: number) {
@@ -291,7 +291,7 @@ describe('what is found', () => {
 
   test('a trigger that is gone', async () => {
     const { path } = await filled(1)
-    raw(path).exec('DROP TRIGGER entry_follows_head')
+    execute(path, 'DROP TRIGGER entry_follows_head')
     expect(found(path)).toEqual(['schema-changed -'])
   })
 

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { createLedger, openLedger } from '#ledger/sqlite.ts'
 import { verifyLedger } from '#ledger/verify.ts'
-import { answered, signedAnswer } from './sample.ts'
+import { answered, execute, signedAnswer } from './sample.ts'
 
 const volume = mkdtempSync(join(tmpdir(), 'volume-'))
 const mounted = mount()
@@ -80,6 +80,20 @@ describe.skipIf(!mounted)('a volume (skipped where a tmpfs cannot be mounted)', 
     expect(await ledger.count()).toBe(promised.length)
     expect(verifyLedger(path, { receipts: promised })).toMatchObject({ verified: true, entries: promised.length })
     expect(verifyLedger(path).signed).toBe(2)
+  })
+
+  test('that is nearly full is said to be so, while the WAL has room for the last entries', async () => {
+    const path = join(volume, 'last.db')
+    const filler = join(volume, 'filler')
+    createLedger(path, 'jiangyin')
+    await using ledger = openLedger(path, 'jiangyin')
+    await Promise.all(Array.from({ length: 100 }, () => ledger.append(answered().entry)))
+    execute(path, 'PRAGMA wal_checkpoint(RESTART)')
+    fill(filler)
+    expect((await ledger.append(answered().entry)).index).toBe(100)
+    await expect(ledger.writable()).rejects.toThrow(/bytes free/)
+    rmSync(filler)
+    await ledger.writable()
   })
 
   test('that can only be read still lets its ledger be verified, and not opened', async () => {

@@ -109,8 +109,9 @@ describe('a path', () => {
     expect(verdict(await makeLeaf({ issuer: stranger }), [stranger], [root])).toBe('path.untrusted-root')
   })
 
-  test('does not end at a trusted certificate that another one issued', () => {
-    expect(verdict(leaf, [], [issuer])).toBe('path.untrusted-root')
+  test('does not end at a trusted certificate that another one issued, but passes through it', () => {
+    expect(verdict(leaf, [], [issuer])).toBe('path.no-issuer')
+    expect(verdict(leaf, [], [issuer, root])).toBe('accepted')
   })
 
   test('does not end at a root whose own signature is false', async () => {

@@ -1,0 +1,220 @@
+/** What one question costs a gateway, beside the least it could cost: one check and one making of a signature. */
+import { generateKeyPairSync, randomUUIDv7, sign, verify } from 'node:crypto'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { parseArgs } from 'node:util'
+import { Pool, request } from 'undici'
+import { verifyLedger } from '#ledger/verify.ts'
+import { digest, sha256 } from '#protocol/canonical.ts'
+import { type Query, types } from '#protocol/message.ts'
+import { completeUscc } from '#protocol/subject.ts'
+import { verifyAnswer } from '#trust/verify.ts'
+import { home, makeFederation, readTables } from '../src/federation.ts'
+import { readIdentity } from '../src/gateway.ts'
+import { endProcess, startProcess } from '../src/process.ts'
+
+const CONNECTIONS = 32
+const ENTERPRISES = 5_000
+
+const { values } = parseArgs({
+  options: {
+    json: { type: 'boolean', default: false },
+    questions: { type: 'string', default: '20000' },
+    batches: { type: 'string', default: '400' },
+    /** A folder for a processor profile of the gateway. */
+    profile: { type: 'string' },
+  },
+})
+const agreementId = 'jiangyin-huizhou-2026'
+
+const folder = mkdtempSync(join(tmpdir(), 'xinqiao-bench-'))
+const federation = await makeFederation(folder, {
+  logLevel: 'info',
+  edit: agreement => {
+    agreement['quota'] = { questionsPerMinute: 1_000_000_000, subjectsPerDay: 1_000_000_000 }
+  },
+})
+const answering = federation.city('jiangyin')
+const codes = fill(join(answering.settings.data, 'city.sqlite'))
+const asking = await readIdentity(federation.city('huizhou').settings, Date.now(), [])
+const { keys, members } = asking
+if (keys === undefined) throw new Error('no keys')
+const agreement = {
+  id: agreementId,
+  digest: digest(JSON.parse(readFileSync(join(folder, 'federation-config', 'agreements', `${agreementId}.json`), 'utf8'))),
+}
+
+const started = performance.now()
+const profiling = values.profile === undefined ? {} : { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${values.profile}` }
+const gateway = await startProcess({ ...answering.environment, ...profiling })
+const startup = performance.now() - started
+const [origin = ''] = [`https://${answering.environment['XINQIAO_PEERS_LISTEN']}`]
+const inside = `http://${answering.environment['XINQIAO_INSIDE_LISTEN']}`
+const pool = new Pool(origin, {
+  connections: CONNECTIONS,
+  pipelining: 1,
+  connect: { ca: members.anchors.rootsPem, cert: keys.transport.pem, key: keys.transport.keyPem, checkServerIdentity: () => undefined },
+})
+
+try {
+  await run(signed(500, 1)) // every path compiled, every connection open
+  const single = await measure(signed(Number(values.questions), 1))
+  const floor = floorMicroseconds(single.question)
+  const batch = await measure(signed(Number(values.batches), 100))
+  const figures = {
+    floor_us: round(floor),
+    query_cpu_us: round(single.cpu),
+    query_over_floor: round(single.cpu / floor, 2),
+    batch100_subject_cpu_us: round(batch.cpu / 100, 2),
+    queries_per_s: Math.round(single.perSecond),
+    p50_ms: round(single.p50),
+    p99_ms: round(single.p99),
+    startup_ms: Math.round(startup),
+    rss_mb: Math.round(Math.max(single.rss, batch.rss)),
+  }
+  await pool.close()
+  await endProcess(gateway)
+  const ledger = verifyLedger(join(answering.settings.data, 'ledger.sqlite'))
+  const asked = 500 + Number(values.questions) + Number(values.batches)
+  if (!ledger.verified || ledger.entries !== asked) throw new Error(`${ledger.entries} entries for ${asked} answers`)
+  if (values.json) console.log(JSON.stringify(figures))
+  else for (const [name, figure] of Object.entries(figures)) console.log(`${name.padEnd(26)}${figure}`)
+} finally {
+  await endProcess(gateway)
+  rmSync(folder, { recursive: true, force: true })
+}
+
+type Signed = { readonly token: string; readonly hash: string; readonly claims: Query }
+
+/** Distinct questions about enterprises chosen in turn, signed before anything is timed. */
+function signed(count: number, subjects: number): Signed[] {
+  return Array.from({ length: count }, (_, i) => {
+    const iat = Math.floor(Date.now() / 1000)
+    const claims: Query = {
+      iss: 'huizhou',
+      aud: 'jiangyin',
+      iat,
+      nbf: iat,
+      exp: iat + 300,
+      jti: randomUUIDv7(),
+      agreement,
+      purpose: 'tendering',
+      matter: `惠招〔2026〕${i}号`,
+      subjects: Array.from({ length: subjects }, (_, j) => codes[(i * subjects + j) % codes.length] ?? ''),
+      want: [{ family: 'licence' }, { family: 'penalty' }, { family: 'list' }, { family: 'rating' }],
+    }
+    const { token, signingInput } = keys!.signer(types.query, JSON.stringify(claims))
+    return { token, hash: sha256(signingInput), claims }
+  })
+}
+
+/** Asks all of them over the open connections; gives the answers and how long each took, in milliseconds. */
+async function run(questions: readonly Signed[]) {
+  const answers = new Array<string>(questions.length)
+  const times = new Float64Array(questions.length)
+  let next = 0
+  const ask = async () => {
+    for (let i = next++; i < questions.length; i = next++) {
+      const began = performance.now()
+      const { statusCode, body } = await pool.request({
+        method: 'POST',
+        path: '/query',
+        headers: { 'content-type': `application/${types.query}` },
+        body: questions[i]?.token ?? '',
+      })
+      const text = await body.text()
+      times[i] = performance.now() - began
+      if (statusCode !== 200) throw new Error(`${statusCode} ${text}`)
+      answers[i] = text
+    }
+  }
+  await Promise.all(Array.from({ length: CONNECTIONS }, ask))
+  return { answers, times: times.sort() }
+}
+
+async function measure(questions: readonly Signed[]) {
+  const before = await usage()
+  const began = performance.now()
+  const { answers, times } = await run(questions)
+  const seconds = (performance.now() - began) / 1000
+  const after = await usage()
+  check(questions, answers)
+  return {
+    question: questions[0]?.token ?? '',
+    cpu: ((after.cpu - before.cpu) * 1e6) / questions.length,
+    perSecond: questions.length / seconds,
+    p50: times[Math.floor(times.length * 0.5)] ?? 0,
+    p99: times[Math.floor(times.length * 0.99)] ?? 0,
+    rss: after.rss,
+  }
+}
+
+/** Every answer is of its question, signed by the city that was asked, about every subject of it. */
+function check(questions: readonly Signed[], answers: readonly string[]): void {
+  const us = { id: 'huizhou', members, now: Date.now, seen: () => false }
+  for (const [i, { claims, hash }] of questions.entries()) {
+    const answer = verifyAnswer(answers[i] ?? '', { jti: claims.jti, hash, peer: 'jiangyin' }, us).claims.answer
+    const good = answer.results.every(({ status, subject, records }, j) => status === 'answered' && subject === claims.subjects[j] && records.length > 0)
+    if (!good || answer.results.length !== claims.subjects.length) throw new Error(`answer ${i} is not what was asked for`)
+  }
+}
+
+/** The gateway's own processor time in seconds and memory in megabytes, as it reports them. */
+async function usage(): Promise<{ cpu: number; rss: number }> {
+  const text = await (await request(`${inside}/metrics`)).body.text()
+  const figure = (name: string) => Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(text)?.[1])
+  return { cpu: figure('process_cpu_seconds_total'), rss: figure('process_resident_memory_bytes') / 1e6 }
+}
+
+/** Processor time of one ES256 check and one signature of a message of this size, by node:crypto, in microseconds. */
+function floorMicroseconds(message: string): number {
+  const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  const input = Buffer.from(message)
+  const signature = sign('sha256', input, { key: privateKey, dsaEncoding: 'ieee-p1363' })
+  const once = () => {
+    verify('sha256', input, { key: publicKey, dsaEncoding: 'ieee-p1363' }, signature)
+    sign('sha256', input, { key: privateKey, dsaEncoding: 'ieee-p1363' })
+  }
+  for (let i = 0; i < 500; i++) once()
+  const rounds = Array.from({ length: 9 }, () => {
+    const before = process.cpuUsage()
+    for (let i = 0; i < 1_000; i++) once()
+    const { user, system } = process.cpuUsage(before)
+    return (user + system) / 1_000
+  })
+  return rounds.sort((a, b) => a - b)[4] ?? 0
+}
+
+/** Adds fictional enterprises: each with a licence, every third with a penalty, every fifth with a rating. Gives their codes. */
+function fill(path: string): string[] {
+  const tables = readTables(join(home, 'demo', 'jiangyin'))
+  using db = new DatabaseSync(path)
+  const copy = (name: string, rows: readonly number[]) => {
+    const table = tables.find(each => each.table === name)
+    const columns = Object.keys(table?.columns ?? {})
+    const chosen = columns.filter(column => column !== 'ID' && column !== 'TYSHXYDM' && column !== 'JGQC' && column !== 'XZXDRMC').map(column => `"${column}"`)
+    const statement = db.prepare(
+      `insert into "${name}" ("ID", "TYSHXYDM", "JGQC", ${columns.includes('XZXDRMC') ? '"XZXDRMC", ' : ''}${chosen.join(', ')})
+       select ?, ?, ?, ${columns.includes('XZXDRMC') ? '?, ' : ''}${chosen.join(', ')} from "${name}" where "ID" = ?`,
+    )
+    const model = table?.rows[0]?.['ID']
+    for (const i of rows) {
+      const label = `江阴示例${i}号有限公司（虚构）`
+      statement.run(`b${name}${i}`, made[i] ?? '', label, ...(columns.includes('XZXDRMC') ? [label] : []), typeof model === 'string' ? model : '')
+    }
+  }
+  const made = Array.from({ length: ENTERPRISES }, (_, i) => completeUscc(`91320281XX${String(i).padStart(6, '0')}`))
+  const all = [...made.keys()]
+  db.exec('begin')
+  copy('YW_L_SGSXZXK', all)
+  copy('YW_L_XZCF', all.filter(i => i % 3 === 0))
+  copy('YW_L_FRHYPD', all.filter(i => i % 5 === 0))
+  db.exec('commit')
+  return made
+}
+
+function round(value: number, digits = 1): number {
+  return Number(value.toFixed(digits))
+}
