@@ -43,7 +43,9 @@ const { keys, members } = asking
 if (keys === undefined) throw new Error('no keys')
 const agreement = {
   id: agreementId,
-  digest: digest(JSON.parse(readFileSync(join(folder, 'federation-config', 'agreements', `${agreementId}.json`), 'utf8'))),
+  digest: digest(
+    JSON.parse(readFileSync(join(folder, 'federation-config', 'agreements', `${agreementId}.json`), 'utf8')),
+  ),
 }
 
 const started = performance.now()
@@ -55,7 +57,12 @@ const inside = `http://${answering.environment['XINQIAO_INSIDE_LISTEN']}`
 const pool = new Pool(origin, {
   connections: CONNECTIONS,
   pipelining: 1,
-  connect: { ca: members.anchors.rootsPem, cert: keys.transport.pem, key: keys.transport.keyPem, checkServerIdentity: () => undefined },
+  connect: {
+    ca: members.anchors.rootsPem,
+    cert: keys.transport.pem,
+    key: keys.transport.keyPem,
+    checkServerIdentity: () => undefined,
+  },
 })
 
 try {
@@ -156,8 +163,12 @@ function check(questions: readonly Signed[], answers: readonly string[]): void {
   const us = { id: 'huizhou', members, now: Date.now, seen: () => false }
   for (const [i, { claims, hash }] of questions.entries()) {
     const answer = verifyAnswer(answers[i] ?? '', { jti: claims.jti, hash, peer: 'jiangyin' }, us).claims.answer
-    const good = answer.results.every(({ status, subject, records }, j) => status === 'answered' && subject === claims.subjects[j] && records.length > 0)
-    if (!good || answer.results.length !== claims.subjects.length) throw new Error(`answer ${i} is not what was asked for`)
+    const good = answer.results.every(
+      ({ status, subject, records }, j) =>
+        status === 'answered' && subject === claims.subjects[j] && records.length > 0,
+    )
+    if (!good || answer.results.length !== claims.subjects.length)
+      throw new Error(`answer ${i} is not what was asked for`)
   }
 }
 
@@ -194,7 +205,9 @@ function fill(path: string): string[] {
   const copy = (name: string, rows: readonly number[]) => {
     const table = tables.find(each => each.table === name)
     const columns = Object.keys(table?.columns ?? {})
-    const chosen = columns.filter(column => column !== 'ID' && column !== 'TYSHXYDM' && column !== 'JGQC' && column !== 'XZXDRMC').map(column => `"${column}"`)
+    const chosen = columns
+      .filter(column => column !== 'ID' && column !== 'TYSHXYDM' && column !== 'JGQC' && column !== 'XZXDRMC')
+      .map(column => `"${column}"`)
     const statement = db.prepare(
       `insert into "${name}" ("ID", "TYSHXYDM", "JGQC", ${columns.includes('XZXDRMC') ? '"XZXDRMC", ' : ''}${chosen.join(', ')})
        select ?, ?, ?, ${columns.includes('XZXDRMC') ? '?, ' : ''}${chosen.join(', ')} from "${name}" where "ID" = ?`,
@@ -202,15 +215,27 @@ function fill(path: string): string[] {
     const model = table?.rows[0]?.['ID']
     for (const i of rows) {
       const label = `江阴示例${i}号有限公司（虚构）`
-      statement.run(`b${name}${i}`, made[i] ?? '', label, ...(columns.includes('XZXDRMC') ? [label] : []), typeof model === 'string' ? model : '')
+      statement.run(
+        `b${name}${i}`,
+        made[i] ?? '',
+        label,
+        ...(columns.includes('XZXDRMC') ? [label] : []),
+        typeof model === 'string' ? model : '',
+      )
     }
   }
   const made = Array.from({ length: ENTERPRISES }, (_, i) => completeUscc(`91320281XX${String(i).padStart(6, '0')}`))
   const all = [...made.keys()]
   db.exec('begin')
   copy('YW_L_SGSXZXK', all)
-  copy('YW_L_XZCF', all.filter(i => i % 3 === 0))
-  copy('YW_L_FRHYPD', all.filter(i => i % 5 === 0))
+  copy(
+    'YW_L_XZCF',
+    all.filter(i => i % 3 === 0),
+  )
+  copy(
+    'YW_L_FRHYPD',
+    all.filter(i => i % 5 === 0),
+  )
   db.exec('commit')
   return made
 }

@@ -123,7 +123,9 @@ async function readText(incoming: IncomingMessage, most: number): Promise<string
     throw refuse('form.slow', 'the body broke off', error)
   }
   if (size > most) throw refuse('form.size')
-  return chunks.length === 1 && chunks[0] !== undefined ? chunks[0].toString('latin1') : Buffer.concat(chunks).toString('latin1')
+  return chunks.length === 1 && chunks[0] !== undefined
+    ? chunks[0].toString('latin1')
+    : Buffer.concat(chunks).toString('latin1')
 }
 
 function bounded(maxSize: number) {

@@ -45,7 +45,7 @@ type Slot =
   | 'subjectKeyIdentifier'
   | 'authorityKeyIdentifier'
 
-export type Options = {
+type Options = {
   readonly subject?: string
   /** The signer; absent, the certificate signs itself. */
   readonly issuer?: Made

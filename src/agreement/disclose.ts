@@ -62,7 +62,11 @@ export function disclose(shared: readonly SharedFamily[], permission: Permission
     if (rule !== undefined) return [{ family, rule }]
     return status === 'fresh' ? [] : [{ family, rule: 'source.stale' as const }]
   })
-  const status = shared.some(family => family.unknown !== undefined) ? 'unknown' : unknown.length > 0 ? 'stale' : 'answered'
+  const status = shared.some(family => family.unknown !== undefined)
+    ? 'unknown'
+    : unknown.length > 0
+      ? 'stale'
+      : 'answered'
   const resultOf = (each: Judged): Result => {
     if ('refused' in each) return { records: [], rule: each.refused, status: 'refused' }
     const { uscc, doubt } = each.subject
@@ -76,7 +80,11 @@ export function disclose(shared: readonly SharedFamily[], permission: Permission
   }
   const body: AnswerBody = {
     agreement: { digest: agreement.digest, id: agreement.id },
-    freshness: shared.map(({ freshness: { asOf, family, status } }) => ({ ...(asOf !== undefined && { asOf }), family, status })),
+    freshness: shared.map(({ freshness: { asOf, family, status } }) => ({
+      ...(asOf !== undefined && { asOf }),
+      family,
+      status,
+    })),
     purpose,
     results: permission.judged.map(resultOf),
     withheld: [...scope.withheld],

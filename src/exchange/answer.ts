@@ -29,7 +29,7 @@ export async function answer(received: Received, city: City): Promise<Reply> {
     const records = await lookUp(permission, city.sources)
     const shared = translate(records, city.mapping)
     const disclosure = disclose(shared, permission)
-    const { entry, evidence } = disclosed(request, disclosure, city.now())
+    const { entry, evidence } = disclosed(request, disclosure, permission, city.now())
     const receipt = await city.ledger.append(entry, evidence)
     const { token } = sign(answerTo(request, disclosure, receipt, city.newJti(), city.now()), city.signer)
     if (evidence !== undefined) city.ledger.keep(receipt.index, { answer: token })
@@ -46,7 +46,10 @@ async function refusing(request: Verified<Query>, error: unknown, city: City): P
   const refusal = error instanceof Refusal ? error : refuse('fault', 'while answering', error)
   if (unrecorded.has(refusal.code)) throw refusal
   const { entry, evidence } = refused(request, refusal, city.now())
-  const receipt = await city.ledger.append(entry, evidence)
+  const receipt = await city.ledger.append(entry, evidence).catch(second => {
+    // The question was entered as answered before it failed: what failed is told, not that it came twice.
+    throw second instanceof Refusal && second.code === 'token.replayed' ? refusal : second
+  })
   const { token } = sign(refusalTo(request, refusal, receipt, city.newJti(), city.now()), city.signer)
   if (evidence !== undefined) city.ledger.keep(receipt.index, { answer: token })
   return { kind: 'refusal', token, request, refusal }

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import type { Signed } from '#agreement/agreement.ts'
 import { checkQuestion, inForce, judge, type Scope, scopeOf } from '#agreement/authorise.ts'
 import { excess } from '#agreement/disclose.ts'
+import { sha256 } from '#protocol/canonical.ts'
 import {
   type Answer,
   CityId,
@@ -16,7 +17,6 @@ import {
   WireRecord,
   Withheld,
 } from '#protocol/message.ts'
-import { sha256 } from '#protocol/canonical.ts'
 import { Refusal, type RefusalCode, refuse, told } from '#protocol/refusal.ts'
 import type { Subject } from '#protocol/subject.ts'
 import { toLocal } from '#schema/translate.ts'
@@ -25,7 +25,7 @@ import type { Member } from '#trust/members.ts'
 import { question, sign } from '#trust/sign.ts'
 import { type Verified, verifyAnswer, verifyRefusal } from '#trust/verify.ts'
 import type { City } from './city.ts'
-import { asked, cameOf, type Outcome } from './entries.ts'
+import { asked, cameOf, declined, type Outcome } from './entries.ts'
 
 export const AskRequest = z
   .strictObject({
@@ -127,12 +127,30 @@ export type AskAnswer = z.infer<typeof AskAnswer>
  * fails to do never throws: it is that peer's outcome.
  */
 export async function ask(request: AskRequest, department: Department, city: City): Promise<AskAnswer> {
-  const { purpose, matter, subjects } = request
-  if (!department.purposes.includes(purpose)) throw refuse('department.purpose', `${department.id} for ${purpose}`)
-  checkQuestion({ purpose, matter, subjects: subjects.length, want: request.want ?? [] }, city.vocabulary)
-  const peers = await Promise.all(routes(request, city).map(route => askPeer(route, request, department, city)))
+  const found = await permitted(request, department, city)
+  const peers = await Promise.all(found.map(route => askPeer(route, request, department, city)))
   const { version, assumed } = city.mapping
-  return { city: city.id, schema: { version, assumed }, purpose, peers }
+  return { city: city.id, schema: { version, assumed }, purpose: request.purpose, peers }
+}
+
+/** Whom to ask and under what; a question that may not be asked is recorded with its reason, and not sent. */
+async function permitted(request: AskRequest, department: Department, city: City): Promise<Route[]> {
+  const { purpose, matter, subjects, want = [] } = request
+  try {
+    if (!department.purposes.includes(purpose)) throw refuse('department.purpose', `${department.id} for ${purpose}`)
+    checkQuestion({ purpose, matter, subjects: subjects.length, want }, city.vocabulary)
+    if (!subjects.some(text => 'subject' in judge(text))) throw onlyReason(subjects)
+    return routes(request, city)
+  } catch (error) {
+    if (error instanceof Refusal) await city.ledger.append(declined(request, department.id, error, city.id, city.now()))
+    throw error
+  }
+}
+
+/** Nothing lawful is asked about: the reason of the first subject is the reason of the whole. */
+function onlyReason([first = '']: readonly string[]): Refusal {
+  const each = judge(first)
+  return refuse('refused' in each ? each.refused : 'subject.malformed')
 }
 
 /** A peer, and the agreement under which to ask it. */
@@ -186,8 +204,6 @@ async function askPeer(route: Route, request: AskRequest, department: Department
   const judged = request.subjects.map(judge)
   const subjects = judged.flatMap(each => ('subject' in each ? [each.subject] : []))
   const known = { peer: route.peer.id, agreement: route.signed.text.id }
-  // Nothing lawful to ask: nothing leaves, and there is nothing to record that might name a person.
-  if (subjects.length === 0) return { ...known, outcome: 'refused', results: place(judged, []) }
   const now = city.now()
   const claims = questionOf(route, request, subjects, city, now)
   const { token, signingInput } = sign(question(claims), city.signer)

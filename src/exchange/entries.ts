@@ -1,5 +1,5 @@
 /** What the ledger is told of an exchange: every fact by which it can be judged later, and no text that might name a person. */
-import { judge } from '#agreement/authorise.ts'
+import { judge, type Permission } from '#agreement/authorise.ts'
 import type { Entry } from '#ledger/entry.ts'
 import type { Evidence } from '#ledger/ledger.ts'
 import { canonical, sha256 } from '#protocol/canonical.ts'
@@ -12,7 +12,12 @@ import type { Verified } from '#trust/verify.ts'
 export type Entered = { readonly entry: Entry; readonly evidence: Evidence | undefined }
 
 /** A peer's question that is answered. `now` is epoch milliseconds. */
-export function disclosed({ claims, token, hash }: Verified<Query>, disclosure: Disclosure, now: number): Entered {
+export function disclosed(
+  { claims, token, hash }: Verified<Query>,
+  disclosure: Disclosure,
+  { scope }: Permission,
+  now: number,
+): Entered {
   const { body, text } = disclosure
   const { common, lawful } = exchanged(claims, claims.aud, claims.iss, hash, now)
   return {
@@ -21,21 +26,24 @@ export function disclosed({ claims, token, hash }: Verified<Query>, disclosure: 
       ...common,
       status: body.results.map(({ status }) => status),
       disclosed: left(body),
-      withheld: body.withheld,
+      withheldDigest: scope.withheldDigest,
       answerDigest: sha256(text),
     },
     evidence: lawful ? { question: token, answer: text } : undefined,
   }
 }
 
-/** By family, the fields that left and with how many records. */
-function left({ results }: AnswerBody): Record<string, { fields: string[]; records: number }> {
-  const families = new Map<string, { fields: Set<string>; records: number }>()
-  for (const { records } of results) {
+/** By family, the fields that left with any record, and for each subject with how many. */
+function left({ results }: AnswerBody): Record<string, { fields: string[]; records: number[] }> {
+  const families = new Map<string, { fields: Set<string>; records: number[] }>()
+  for (const [i, { records }] of results.entries()) {
     for (const { family, fields } of records) {
       let seen = families.get(family)
-      if (seen === undefined) families.set(family, (seen = { fields: new Set(), records: 0 }))
-      seen.records += 1
+      if (seen === undefined) {
+        seen = { fields: new Set(), records: results.map(() => 0) }
+        families.set(family, seen)
+      }
+      seen.records[i] = (seen.records[i] ?? 0) + 1
       for (const field in fields) seen.fields.add(field)
     }
   }
@@ -92,15 +100,38 @@ export function cameOf(claims: Query, department: string, hash: string, came: Ou
   }
 }
 
-/**
- * What all entries say. A text that is no lawful code may be anything, an identity number among them: it is entered as
- * `refused`, and the signed question that holds it is not kept, only its hash.
- */
-function exchanged(claims: Query, city: string, peer: string, questionHash: string, now: number) {
-  const subjects = claims.subjects.map(text => {
+/** What a department wanted to ask and was not let. */
+export function declined(
+  { peer, purpose, matter, subjects }: { peer: string; purpose: string; matter: string; subjects: readonly string[] },
+  department: string,
+  refusal: Refusal,
+  city: string,
+  now: number,
+): Entry {
+  return {
+    kind: 'declined',
+    at: new Date(now).toISOString(),
+    city,
+    peer,
+    department,
+    purpose,
+    matter: maskPersonalNumbers(matter),
+    subjects: lawful(subjects),
+    code: refusal.code,
+  }
+}
+
+/** The codes among the texts; what is none may be anything, an identity number among them, and is entered as `refused`. */
+function lawful(texts: readonly string[]) {
+  return texts.map(text => {
     const each = judge(text)
     return 'subject' in each ? each.subject.uscc : ('refused' as const)
   })
+}
+
+/** What all entries of an exchange say. A signed question that holds what may not be kept is not kept, only its hash. */
+function exchanged(claims: Query, city: string, peer: string, questionHash: string, now: number) {
+  const subjects = lawful(claims.subjects)
   const matter = maskPersonalNumbers(claims.matter)
   return {
     common: {

@@ -2,7 +2,7 @@
 import { hash } from 'node:crypto'
 import { z } from 'zod'
 import { canonical } from '#protocol/canonical.ts'
-import { AgreementRef, CityId, Code, Jti, Receipt, Result, Want, Withheld } from '#protocol/message.ts'
+import { AgreementRef, CityId, Code, Jti, Receipt, Result, Want } from '#protocol/message.ts'
 import { isRefusalCode, type RefusalCode } from '#protocol/refusal.ts'
 import type { Uscc } from '#protocol/subject.ts'
 
@@ -31,16 +31,20 @@ const exchange = {
   questionHash: Digest,
 }
 
-/** A peer asked and was answered: what left, by name, and what was withheld and why; never a value. */
+/** A peer asked and was answered: what left, by name, and under which statement of what is withheld; never a value. */
 const Answered = z
   .strictObject({
     kind: z.literal('answered'),
     ...exchange,
     /** One for each subject, in the order of `subjects`. */
     status: z.array(Result.shape.status).readonly(),
-    /** By family: the names of the fields that left and the number of records they left with. */
-    disclosed: z.record(Code, z.strictObject({ fields: z.array(Code).readonly(), records: z.int().min(0) })),
-    withheld: z.array(Withheld).readonly(),
+    /** By family: the names of the fields that left with any of its records, and for each subject the number of records. */
+    disclosed: z.record(
+      Code,
+      z.strictObject({ fields: z.array(Code).readonly(), records: z.array(z.int().min(0)).readonly() }),
+    ),
+    /** Digest of the answer's `withheld`, which is the same for every question of its kind; the answer holds the text. */
+    withheldDigest: Digest,
     /** Digest of the canonical answer body. */
     answerDigest: Digest,
   })
@@ -65,12 +69,26 @@ const Outcome = z.strictObject({
   receipt: Receipt.optional(),
 })
 
+/** A department of ours wanted to ask and was not let: nothing was sent, and it is known who wanted what. */
+const Declined = z.strictObject({
+  kind: z.literal('declined'),
+  at: exchange.at,
+  city: CityId,
+  /** The city that was to be asked; `*` for all of them. */
+  peer: z.union([CityId, z.literal('*')]),
+  department: outbound.department,
+  purpose: Code,
+  matter: exchange.matter,
+  subjects: exchange.subjects,
+  code: Refused,
+})
+
 /**
  * Everything the ledger records. A later kind (a change of a list, a reload of the configuration, a look by staff, the
  * expiry of evidence) is one more member here and nothing else: the tables know only the text. One rule binds it: a member
  * named `jti` beside a `peer` says that a message of that peer came in, and the ledger takes such a message once.
  */
-export const Entry = z.discriminatedUnion('kind', [Answered, RefusedEntry, Asked, Outcome])
+export const Entry = z.discriminatedUnion('kind', [Answered, RefusedEntry, Asked, Outcome, Declined])
 export type Entry = z.infer<typeof Entry>
 
 /** The kinds whose `jti` is our own; every other kind that has one is a message of the peer and unique by (peer, jti). */

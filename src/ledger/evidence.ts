@@ -51,6 +51,7 @@ function signingInput(token: string): string {
  * takes the certificates of that time.
  */
 export function contradiction(entry: Entry, { question, answer }: Evidence): string | undefined {
+  if (!('questionHash' in entry)) return 'there was no message to hold'
   if (question !== undefined && sha256(signingInput(question)) !== entry.questionHash) {
     return 'the question is not the one that the entry was made for'
   }

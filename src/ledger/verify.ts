@@ -252,7 +252,7 @@ function* checkEntry(
   }
   if (entry.city !== city) yield fault('foreign', index, 'an entry of another city')
   const ours = outboundKinds.some(kind => kind === entry.kind)
-  if (lookUp && !ours && lookUp.get(entry.peer, entry.jti)?.['ix'] !== index) {
+  if (lookUp && 'jti' in entry && !ours && lookUp.get(entry.peer, entry.jti)?.['ix'] !== index) {
     yield fault('duplicate', index, 'the look-up of this message finds another entry, or none')
   }
   if (row['held'] === null) return

@@ -107,11 +107,12 @@ function oneOf(words: readonly string[]): (text: string) => boolean {
   return text => lengths[text.length] === 1 && firsts.has(text.charCodeAt(0)) && set.has(text)
 }
 
+/** Noise goes until none is left, so that a text that was cleaned once is clean. */
 function stripped(text: string, prefixes: readonly string[], suffixes: readonly string[]): string {
   let rest = text
-  for (const prefix of prefixes) if (rest.startsWith(prefix)) rest = rest.slice(prefix.length)
-  for (const suffix of suffixes) if (rest.endsWith(suffix)) rest = rest.slice(0, -suffix.length)
-  return rest.trim()
+  for (const prefix of prefixes) while (rest.startsWith(prefix)) rest = rest.slice(prefix.length).trimStart()
+  for (const suffix of suffixes) while (rest.endsWith(suffix)) rest = rest.slice(0, -suffix.length).trimEnd()
+  return rest
 }
 
 function factDay(text: ReadText, read: (text: string) => Day | null | undefined) {

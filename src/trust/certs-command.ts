@@ -30,6 +30,7 @@ const purposes: ReadonlyMap<string, string> = new Map([
   ['emailProtection', '1.3.6.1.5.5.7.3.4'],
   ['timeStamping', '1.3.6.1.5.5.7.3.8'],
   ['OCSPSigning', '1.3.6.1.5.5.7.3.9'],
+  ['anyExtendedKeyUsage', '2.5.29.37.0'],
   ['signing', SIGNING],
 ])
 
@@ -67,7 +68,7 @@ const options = {
   cases: { type: 'string' },
 } as const
 
-/** Exit status: 0 accepted, 1 refused (with `--cases`: some case was decided otherwise than expected), 2 usage. */
+/** Exit status: 0 accepted, 1 refused (with `--cases`: 1 when a case that must fail was accepted), 2 usage. */
 export async function certsVerify(args: readonly string[], out: (line: string) => void): Promise<0 | 1 | 2> {
   try {
     const { values } = parseArgs({ args: [...args], options, allowPositionals: false })
@@ -156,16 +157,16 @@ const Case = z.object({
 
 function verifyCases(path: string, out: (line: string) => void): 0 | 1 {
   const { testcases } = z.object({ testcases: z.array(Case) }).parse(JSON.parse(readFileSync(path, 'utf8')))
-  let different = 0
+  let accepted = 0
   for (const each of testcases) {
     const start = performance.now()
     const { ok, reason } = judged(() => judgeCase(each))
     const ms = Math.round((performance.now() - start) * 10) / 10
     const [expected, got] = [each.expected_result, ok ? 'SUCCESS' : 'FAILURE']
-    if (expected !== got) different++
+    if (ok && expected === 'FAILURE') accepted++
     out(JSON.stringify({ id: each.id, expected, got, reason, ms }))
   }
-  return different === 0 ? 0 : 1
+  return accepted === 0 ? 0 : 1
 }
 
 const nameForm = { DNS: 'dns', IP: 'ip', RFC822: 'email' } as const

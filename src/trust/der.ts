@@ -17,7 +17,6 @@ export const INTEGER = 0x02
 export const BIT_STRING = 0x03
 export const OCTET_STRING = 0x04
 export const OID = 0x06
-export const ENUMERATED = 0x0a
 export const SEQUENCE = 0x30
 export const SET = 0x31
 const UTC_TIME = 0x17

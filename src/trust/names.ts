@@ -177,7 +177,7 @@ function hostOf(uri: string): string | undefined {
   return name !== undefined && host.test(name) ? name.toLowerCase() : undefined
 }
 
-export function shown(name: GeneralName): string {
+function shown(name: GeneralName): string {
   if (name.form === 'dn') return `dn:${name.value.text}`
   return `${name.form}:${name.form === 'ip' ? hex(name.value) : name.value}`
 }
@@ -235,12 +235,11 @@ export type Holder = { readonly subject: DistinguishedName; readonly alternative
  * hosts where no DNS name is given: nothing here reads them as names, but software that does must not be deceived.
  */
 export function forbiddenName(holder: Holder, constraints: NameConstraints, last: boolean): string | undefined {
-  return constrainedNames(holder, last).find(name => isForbidden(name, constraints))?.shown
+  const forbidden = constrainedNames(holder, last).find(name => isForbidden(name, constraints))
+  return forbidden && shown(forbidden)
 }
 
-type Constrained = { readonly name: GeneralName; readonly shown: string }
-
-function constrainedNames({ subject, alternativeNames }: Holder, last: boolean): readonly Constrained[] {
+function constrainedNames({ subject, alternativeNames }: Holder, last: boolean): readonly GeneralName[] {
   const names = [...alternativeNames]
   if (subject.rdns.length > 0) names.push({ form: 'dn', value: subject })
   for (const value of subject.emails) names.push({ form: 'email', value })
@@ -248,10 +247,10 @@ function constrainedNames({ subject, alternativeNames }: Holder, last: boolean):
     const hosts = subject.commonNames.filter(text => text.includes('.') && isWellFormed({ form: 'dns', value: text }))
     for (const text of hosts) names.push({ form: 'dns', value: text.toLowerCase() })
   }
-  return names.map(name => ({ name, shown: shown(name) }))
+  return names
 }
 
-function isForbidden({ name }: Constrained, { permitted, excluded }: NameConstraints): boolean {
+function isForbidden(name: GeneralName, { permitted, excluded }: NameConstraints): boolean {
   const sameForm = (base: GeneralName) =>
     base.form === name.form && (name.form !== 'other' || base.value === name.value)
   const permits = permitted.filter(sameForm)

@@ -46,7 +46,7 @@ export function readCrls(pem: string): Crl[] {
 }
 
 /** RFC 5280 section 5.1: version 2, with nextUpdate and CRLNumber, complete and about its own issuer's certificates. */
-export function readCrl(source: Uint8Array): Crl {
+function readCrl(source: Uint8Array): Crl {
   const der = Uint8Array.from(source)
   const { tbs, fields, algorithm, signature } = readSigned(der)
   if (natural(fields.take(INTEGER)) !== 1n) throw new Malformed('CRL not of version 2')
@@ -158,7 +158,8 @@ export function crlStore(): CrlStore {
     if (held.provenBy.has(issuer.keyDigest)) return true
     if (held.refutedBy.has(issuer.keyDigest)) return false
     const proven = isSignedBy(held.crl, issuer.publicKey)
-    ;(proven ? held.provenBy : held.refutedBy).add(issuer.keyDigest)
+    const opinions = proven ? held.provenBy : held.refutedBy
+    opinions.add(issuer.keyDigest)
     return proven
   }
 

@@ -219,7 +219,7 @@ describe('whatever was agreed, is kept and is asked', () => {
             }),
           )
           const { body: disclosure, text: said } = disclose(found, permission)
-        expect(said).toBe(canonical(disclosure))
+          expect(said).toBe(canonical(disclosure))
           expect(AnswerBody.safeParse(disclosure).error).toBeUndefined()
           expect(said).not.toContain('13800138000')
           expect(disclosure.results.map(({ subject }) => subject)).toEqual(question.subjects)

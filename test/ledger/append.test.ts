@@ -45,7 +45,7 @@ describe('an appended entry', () => {
   test('may be of every kind, and all are read back in order', async () => {
     await using ledger = openLedger(newLedger(), 'jiangyin')
     const { entry } = answered()
-    const { kind: _, status: __, disclosed: ___, withheld: ____, answerDigest: _____, ...exchange } = entry
+    const { kind: _, status: __, disclosed: ___, withheldDigest: ____, answerDigest: _____, ...exchange } = entry
     const own = { ...exchange, department: 'bidding-centre', jti: uuid7() }
     const receipt = await ledger.append(entry)
     await ledger.append({ ...exchange, kind: 'refused', jti: uuid7(), subjects: ['refused'], code: 'subject.person' })
@@ -91,7 +91,7 @@ describe('a replay', () => {
   test('is refused whether the first was answered or refused', async () => {
     await using ledger = openLedger(newLedger(), 'jiangyin')
     const { entry } = answered()
-    const { status: _, disclosed: __, withheld: ___, answerDigest: ____, ...exchange } = entry
+    const { status: _, disclosed: __, withheldDigest: ___, answerDigest: ____, ...exchange } = entry
     await ledger.append({ ...exchange, kind: 'refused', code: 'agreement.expired' })
     await expect(ledger.append(entry)).rejects.toMatchObject({ code: 'token.replayed' })
   })
@@ -99,7 +99,7 @@ describe('a replay', () => {
   test('is not the same jti from another peer, nor our own question', async () => {
     await using ledger = openLedger(newLedger(), 'jiangyin')
     const { entry } = answered()
-    const { status: _, disclosed: __, withheld: ___, answerDigest: ____, ...exchange } = entry
+    const { status: _, disclosed: __, withheldDigest: ___, answerDigest: ____, ...exchange } = entry
     const own = { ...exchange, department: 'bidding-centre' }
     await ledger.append(entry)
     await ledger.append({ ...entry, peer: 'suzhou' })

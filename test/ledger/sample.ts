@@ -42,8 +42,8 @@ export function answered(over: Partial<Answered> = {}) {
     subjects: [company(1)],
     questionHash: sha256(question.slice(0, question.lastIndexOf('.'))),
     status: ['answered'],
-    disclosed: { licence: { fields: ['name', 'number', 'authority'], records: 2 } },
-    withheld: [{ family: 'rating', rule: 'agreement.family' }],
+    disclosed: { licence: { fields: ['name', 'number', 'authority'], records: [2] } },
+    withheldDigest: 'w'.repeat(43),
     answerDigest: sha256(answer),
     ...over,
   }

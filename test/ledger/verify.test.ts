@@ -121,14 +121,22 @@ describe('a ledger as it was written', () => {
         for (const { kind, matter, peer, subjects, pause, proof } of plan) {
           const status = subjects.map(subject => (subject === 'refused' ? 'refused' : 'answered'))
           const sample = answered({ matter, peer, subjects, status })
-          const { kind: _, status: __, disclosed: ___, withheld: ____, answerDigest: _____, ...exchange } = sample.entry
+          const {
+            kind: _,
+            status: __,
+            disclosed: ___,
+            withheldDigest: ____,
+            answerDigest: _____,
+            ...exchange
+          } = sample.entry
           const own = { ...exchange, department: '招标办' }
           let entry: Entry = sample.entry
           if (kind === 'refused') entry = { ...exchange, kind, code: 'agreement.purpose' }
           if (kind === 'asked') entry = { ...own, kind, want: [{ family: 'licence' }] }
           if (kind === 'outcome') entry = { ...own, kind, outcome: 'unknown', code: 'peer.slow' }
           const first = earlier[0]
-          if (kind === 'replay' && first !== undefined) entry = { ...sample.entry, peer: first.peer, jti: first.jti }
+          if (kind === 'replay' && first !== undefined && 'jti' in first)
+            entry = { ...sample.entry, peer: first.peer, jti: first.jti }
           else {
             wanted.push(entry)
             if (entry.kind === 'answered' || entry.kind === 'refused') earlier.push(entry)
@@ -340,7 +348,7 @@ describe('what is found', () => {
     const path = newLedger()
     const peer = answered({ city: 'huizhou' })
     const receipt = { index: 4, leaf: 'l'.repeat(43), link: 'k'.repeat(43), at: peer.entry.at }
-    const { kind: _, status: __, disclosed: ___, withheld: ____, ...exchange } = peer.entry
+    const { kind: _, status: __, disclosed: ___, withheldDigest: ____, ...exchange } = peer.entry
     const outcome = { ...exchange, city: 'jiangyin', peer: 'huizhou', department: '招标办' }
     {
       await using ledger = openLedger(path, 'jiangyin')

@@ -351,7 +351,7 @@ describe('a foreign record', () => {
     const local = shown('huizhou', 'licence', { number: '1号', holder: '甲公司', validUntil: 'indefinite' })
     expect(Object.entries(local.labels)).toEqual([
       ['XK_XDR_MC', '行政相对人名称'],
-      ['XK_WSH', '行政许可决定书文号'],
+      ['XK_WSH', '行政许可决定文书号'],
       ['XK_YXQZI', '有效期至'],
     ])
     expect(local.columns).toEqual({ XK_XDR_MC: '甲公司', XK_WSH: '1号', XK_YXQZI: '2099/12/31' })

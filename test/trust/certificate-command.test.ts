@@ -16,6 +16,7 @@ beforeAll(async () => {
   const issuer = await makeIssuer({ issuer: root })
   const signing = await makeMember({ issuer, city: 'hangzhou' })
   const tls = await makeMember({ issuer, city: 'hangzhou', kind: 'tls', dns: ['gw.example'], ip: ['192.0.2.1'] })
+  const limbo = limboCase(root.certificate, issuer.certificate, signing.certificate)
   const files = {
     'root.pem': root.certificate,
     'issuer.pem': issuer.certificate,
@@ -25,7 +26,10 @@ beforeAll(async () => {
     'two.pem': signing.certificate + tls.certificate,
     'crls.pem': (await makeCrl({ issuer: root })) + (await makeCrl({ issuer, revoked: [tls] })),
     'broken.pem': 'no certificate',
-    'cases.json': JSON.stringify({ testcases: [limboCase(root.certificate, issuer.certificate, signing.certificate)] }),
+    'cases.json': JSON.stringify({ testcases: [limbo] }),
+    'lax.json': JSON.stringify({
+      testcases: [{ ...limbo, extended_key_usage: [], peer_certificate: tls.certificate, expected_result: 'FAILURE' }],
+    }),
   }
   for (const [name, content] of Object.entries(files)) writeFileSync(path(name), content)
 })
@@ -128,11 +132,21 @@ describe('certs verify', () => {
     expect((await verify('signing.pem', `${option}=${value}`)).status).toBe(2)
   })
 
-  test('prints a line for each case of a file, and returns 1 when one was expected otherwise', async () => {
-    const { status, lines } = await run('--cases', path('cases.json'))
-    expect(status).toBe(1)
-    expect(lines.map(line => JSON.parse(line))).toEqual([
-      { id: 'one', expected: 'SUCCESS', got: 'FAILURE', reason: 'purpose.extended-key-usage', ms: expect.any(Number) },
+  test('prints a line for each case of a file, and returns 1 when one that must fail was accepted', async () => {
+    const line = {
+      id: 'one',
+      expected: 'SUCCESS',
+      got: 'FAILURE',
+      reason: 'purpose.extended-key-usage',
+      ms: expect.any(Number),
+    }
+    const strict = await run('--cases', path('cases.json'))
+    expect(strict.status).toBe(0)
+    expect(strict.lines.map(line => JSON.parse(line))).toEqual([line])
+    const lax = await run('--cases', path('lax.json'))
+    expect(lax.status).toBe(1)
+    expect(lax.lines.map(line => JSON.parse(line))).toEqual([
+      { ...line, expected: 'FAILURE', got: 'SUCCESS', reason: null },
     ])
   })
 })

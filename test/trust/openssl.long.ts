@@ -50,7 +50,7 @@ export function hasOpenssl(): boolean {
 }
 
 /** mulberry32: a failure must be seen again from its seed. */
-export function random(seed: number): () => number {
+function random(seed: number): () => number {
   let state = seed
   return () => {
     state = (state + 0x6d2b79f5) | 0
