@@ -153,7 +153,7 @@ export async function startGateway(settings: Settings, log: Logger = logger(sett
   const peers = opened.adopt(peerServer(outside(parts), keys, members), stop)
   peers.on('secureConnection', (socket: TLSSocket) => {
     try {
-      cities.set(socket, provePeer(socket.getPeerCertificate(true), members.anchors, now()))
+      cities.set(socket, provePeer(socket.getPeerCertificate(true), members, now()))
     } catch (error) {
       log.warn({ from: socket.remoteAddress, err: error }, 'connection refused')
       socket.destroy()

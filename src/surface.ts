@@ -106,26 +106,25 @@ export function inside({ city, keys, departments, metrics, log }: Parts): Surfac
 
 /**
  * The body as text, of single-byte characters as a token is. Read from the connection itself: a web stream around it costs
- * more than everything the message says. Throws `form.size` as soon as it is too long, and `form.slow` where it broke off.
+ * more than everything the message says. Throws `form.size` as soon as it is too long, and `form.slow` where it broke off;
+ * the rest of a body that is too long is left to the server, which reads on for a moment so that the refusal gets through.
  */
-async function readText(incoming: IncomingMessage, most: number): Promise<string> {
+function readText(incoming: IncomingMessage, most: number): Promise<string> {
+  const { promise, resolve, reject } = Promise.withResolvers<string>()
   const chunks: Buffer[] = []
-  let size = Number(incoming.headers['content-length'] ?? 0)
-  if (size > most) throw refuse('form.size')
-  size = 0
-  try {
-    for await (const chunk of incoming) {
-      size += chunk.length
-      if (size > most) break
-      chunks.push(chunk)
-    }
-  } catch (error) {
-    throw refuse('form.slow', 'the body broke off', error)
+  let size = 0
+  const take = (chunk: Buffer) => {
+    size += chunk.length
+    if (size > most) {
+      incoming.off('data', take)
+      reject(refuse('form.size'))
+    } else chunks.push(chunk)
   }
-  if (size > most) throw refuse('form.size')
-  return chunks.length === 1 && chunks[0] !== undefined
-    ? chunks[0].toString('latin1')
-    : Buffer.concat(chunks).toString('latin1')
+  if (Number(incoming.headers['content-length'] ?? 0) > most) return Promise.reject(refuse('form.size'))
+  incoming.on('data', take)
+  incoming.once('end', () => resolve(Buffer.concat(chunks).toString('latin1')))
+  incoming.once('error', error => reject(refuse('form.slow', 'the body broke off', error)))
+  return promise
 }
 
 function bounded(maxSize: number) {

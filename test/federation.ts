@@ -38,6 +38,9 @@ export type Running = AsyncDisposable & {
     text: string | Uint8Array,
     headers?: Readonly<Record<string, string>>,
   ): Promise<Response>
+  get(from: string, to: string, path: string): Promise<Response>
+  /** Connects without a client certificate. */
+  anonymous(to: string): Promise<unknown>
   /** Signs claims as a city and posts them. */
   query(from: string, to: string, over?: Readonly<Record<string, unknown>>): Promise<Response>
 }
@@ -121,6 +124,9 @@ export async function runFederation(options: Parameters<typeof makeFederation>[1
     claims,
     post,
     async restart(city) {
+      // A connection that the old gateway closed would be chosen once more.
+      for (const agent of agents.values()) await agent.close()
+      agents.clear()
       await gateway(city).close()
       gateways.set(city, await startGateway(federation.city(city).settings))
     },
@@ -131,6 +137,18 @@ export async function runFederation(options: Parameters<typeof makeFederation>[1
         body: JSON.stringify(body),
       })
       return { status: response.statusCode, body: (await response.body.json()) as AskAnswer }
+    },
+    async get(from, to, path) {
+      const response = await request(`${gateway(to).peersUrl}${path}`, { dispatcher: await agentOf(from) })
+      return { status: response.statusCode, type: String(response.headers['content-type']), text: await response.body.text() }
+    },
+    async anonymous(to) {
+      const agent = new Agent({ connect: { rejectUnauthorized: false } })
+      try {
+        return await request(`${gateway(to).peersUrl}/query`, { dispatcher: agent, method: 'POST', body: 'a.b.c' })
+      } finally {
+        await agent.destroy()
+      }
     },
     async query(from, to, over) {
       const { keys } = await identity(from)

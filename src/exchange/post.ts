@@ -52,7 +52,7 @@ export function openPost(keys: Keys, members: Members, now: () => number, timeou
 
 function identity(peer: Member, certificate: Shown, members: Members, now: number): Error | undefined {
   try {
-    const city = provePeer(certificate, members.anchors, now)
+    const city = provePeer(certificate, members, now)
     return city === peer.id
       ? undefined
       : refuse('peer.unreachable', `the address of ${peer.id} shows a certificate of ${city}`)

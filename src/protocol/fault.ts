@@ -70,6 +70,8 @@ function remedyFor(issue: z.core.$ZodIssue): string {
   switch (issue.code) {
     case 'unrecognized_keys':
       return 'Correct the spelling, or remove it'
+    case 'invalid_key':
+      return 'Correct the name: letters, digits, and the few signs that names have'
     case 'invalid_type':
       return `Give a value of type ${issue.expected}`
     case 'invalid_value':

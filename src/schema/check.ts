@@ -10,6 +10,7 @@ import {
   type Rule,
   rowColumns,
   type TableForm,
+  tableName,
 } from './format.ts'
 import type { Field, Vocabulary } from './vocabulary.ts'
 
@@ -21,6 +22,9 @@ export function checkMapping(form: MappingForm, vocabulary: Vocabulary, file: st
   const report: Report = (path, problem, remedy) => faults.push({ file, path: jsonPath(path), problem, remedy })
   for (const [name, list] of Object.entries(form.codes)) checkList(['codes', name], list, vocabulary, report)
   for (const [name, table] of Object.entries(form.tables)) {
+    if (table.table === undefined && !tableName.test(name)) {
+      report(['tables', name], 'the name is not that of a database table', 'Add "table" with the name in the database')
+    }
     checkTable(['tables', name], table, form, vocabulary, report)
   }
   checkUse(form, report)

@@ -7,7 +7,8 @@ const assumed = z.literal(true).optional()
 const identifier = /[\p{L}_][\p{L}\p{N}_$]{0,62}/u.source
 /** Names are checked here so that the source room can quote them without a doubt. */
 const Column = z.string().regex(new RegExp(`^${identifier}$`, 'u'), 'not the name of a column')
-const TableName = z.string().regex(new RegExp(`^${identifier}(\\.${identifier})?$`, 'u'), 'not the name of a table')
+export const tableName = new RegExp(`^${identifier}(\\.${identifier})?$`, 'u')
+const TableName = z.string().regex(tableName, 'not the name of a table')
 
 /** A pattern for dates. ` *` at the end stands for a time of day that is passed over. */
 export const dateFormats = [
@@ -180,7 +181,8 @@ export const MappingForm = z.strictObject({
   /** Families of which some or all foreign records are shown in none of our tables, with the reason. */
   unshown: z.record(Code, text).default({}),
   codes: z.record(Code, CodeList),
-  tables: z.record(Code.or(TableName), TableForm),
+  /** By a name of ours; it is the database's name too unless the table states another. */
+  tables: z.record(z.string().regex(/^[\p{L}_][\p{L}\p{N}_$.-]{0,62}$/u), TableForm),
 })
 export type MappingForm = z.infer<typeof MappingForm>
 

@@ -29,9 +29,16 @@ export function openSqlite({
       open = undefined
     }
   }
+  // The tables of one question are read one right after the other: one look at the file is enough for all of them.
+  let looked = false
   const database = () => {
+    if (open !== undefined && looked) return open
     const { dev, ino } = statSync(path)
     const file = `${dev}:${ino}`
+    looked = true
+    queueMicrotask(() => {
+      looked = false
+    })
     if (open !== undefined && open.file !== file) drop()
     if (open === undefined) {
       const db = new DatabaseSync(path, { readOnly: true, timeout: busyMs })

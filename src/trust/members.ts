@@ -245,18 +245,23 @@ export function provePath(
 /** A certificate as node:tls shows it, with the one that follows it. */
 export type Shown = { readonly raw: Uint8Array; readonly issuerCertificate?: Shown }
 
-/** The city that the certificate of a TLS connection proves. Throws `token.certificate`. `now` is epoch milliseconds. */
-export function provePeer(certificate: Shown, anchors: Anchors, now: number): string {
-  const chain: Certificate[] = []
+/**
+ * The city that the certificate of a TLS connection proves. Throws `token.certificate`. `now` is epoch milliseconds. The
+ * issuers that members' files bring along serve too: a resumed connection shows the peer's certificate alone.
+ */
+export function provePeer(certificate: Shown, { anchors, all }: Members, now: number): string {
+  const shown: Certificate[] = []
   for (
     let each: Shown | undefined = certificate;
-    each?.raw !== undefined && chain.length < 8;
+    each?.raw !== undefined && shown.length < 8;
     each = each.issuerCertificate
   ) {
-    chain.push(readCertificate(each.raw))
+    shown.push(readCertificate(each.raw))
     if (each.issuerCertificate === each) break
   }
-  return lead(chain, anchors, now, TRANSPORT, 'the connection').city
+  const issuers = all.flatMap(({ transport }) => transport.flatMap(({ chain }) => chain.slice(1)))
+  const known = new Map([...shown, ...issuers].map(each => [each.digest, each]))
+  return lead([...known.values()], anchors, now, TRANSPORT, 'the connection').city
 }
 
 function lead(

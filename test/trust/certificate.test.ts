@@ -181,7 +181,7 @@ describe('work', () => {
     })
     const start = performance.now()
     expect(verdict(stray, forgeries, [root])).toBe('path.budget')
-    expect(performance.now() - start).toBeLessThan(500)
+    expect(performance.now() - start).toBeLessThan(1000)
   })
 
   test('ends at its budget in a thicket of issuers that all certify each other', async () => {
@@ -195,7 +195,7 @@ describe('work', () => {
     }
     const start = performance.now()
     expect(verdict(await makeLeaf(under(members[0])), thicket, [root])).toBe('path.budget')
-    expect(performance.now() - start).toBeLessThan(500)
+    expect(performance.now() - start).toBeLessThan(1000)
   })
 
   test('ends at its budget when thousands of names meet thousands of constraints', async () => {
@@ -204,7 +204,7 @@ describe('work', () => {
     const wide = await makeLeaf({ issuer: narrow, dns: many })
     const start = performance.now()
     expect(verdict(wide, [narrow], [root])).toBe('path.budget')
-    expect(performance.now() - start).toBeLessThan(500)
+    expect(performance.now() - start).toBeLessThan(1000)
   })
 })
 
