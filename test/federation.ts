@@ -21,6 +21,8 @@ export type Running = AsyncDisposable & {
   gateway(city: string): Gateway
   /** Starts a city's gateway anew, on the same folders. */
   restart(city: string): Promise<void>
+  stop(city: string): Promise<void>
+  start(city: string): Promise<void>
   /** A department's question, by HTTP. */
   ask(
     from: string,
@@ -45,11 +47,18 @@ export type Running = AsyncDisposable & {
   query(from: string, to: string, over?: Readonly<Record<string, unknown>>): Promise<Response>
 }
 
-export async function runFederation(options: Parameters<typeof makeFederation>[1] = {}): Promise<Running> {
+export async function runFederation({
+  peerTimeout,
+  ...options
+}: Parameters<typeof makeFederation>[1] & { readonly peerTimeout?: number } = {}): Promise<Running> {
   const folder = mkdtempSync(join(tmpdir(), 'xinqiao-test-'))
   const federation = await makeFederation(folder, { logLevel: 'silent', ...options })
   const gateways = new Map<string, Gateway>()
-  for (const { id, settings } of federation.cities) gateways.set(id, await startGateway(settings))
+  const start = (city: string) => {
+    const { settings } = federation.city(city)
+    return startGateway(peerTimeout === undefined ? settings : { ...settings, peerTimeout })
+  }
+  for (const { id } of federation.cities) gateways.set(id, await start(id))
   const agents = new Map<string, Agent>()
   const text: unknown = JSON.parse(
     readFileSync(join(folder, 'federation-config', 'agreements', `${agreementId}.json`), 'utf8'),
@@ -128,7 +137,14 @@ export async function runFederation(options: Parameters<typeof makeFederation>[1
       for (const agent of agents.values()) await agent.close()
       agents.clear()
       await gateway(city).close()
-      gateways.set(city, await startGateway(federation.city(city).settings))
+      gateways.set(city, await start(city))
+    },
+    async stop(city) {
+      await gateways.get(city)?.close()
+      gateways.delete(city)
+    },
+    async start(city) {
+      gateways.set(city, await start(city))
     },
     async ask(from, body, key = federation.city(from).departmentKey) {
       const response = await request(`${gateway(from).insideUrl}/ask`, {
@@ -140,7 +156,11 @@ export async function runFederation(options: Parameters<typeof makeFederation>[1
     },
     async get(from, to, path) {
       const response = await request(`${gateway(to).peersUrl}${path}`, { dispatcher: await agentOf(from) })
-      return { status: response.statusCode, type: String(response.headers['content-type']), text: await response.body.text() }
+      return {
+        status: response.statusCode,
+        type: String(response.headers['content-type']),
+        text: await response.body.text(),
+      }
     },
     async anonymous(to) {
       const agent = new Agent({ connect: { rejectUnauthorized: false } })

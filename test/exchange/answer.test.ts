@@ -41,7 +41,9 @@ describe('a question of a peer', () => {
 
   it('answers each subject of a batch for itself, in its order', async () => {
     const person = '11010519491231002X'
-    const { answer } = await answerTo({ subjects: [sun, person, textile, '91320281250344877A', 'nonsense', '913702822647245478'] })
+    const { answer } = await answerTo({
+      subjects: [sun, person, textile, '91320281250344877A', 'nonsense', '913702822647245478'],
+    })
     expect(answer.results.map(({ status, rule, subject }) => [status, rule, subject])).toEqual([
       ['answered', undefined, sun],
       ['refused', 'subject.person', undefined],
@@ -77,13 +79,20 @@ describe('a question of a peer', () => {
   })
 
   it('leaves out a field outside the agreement and names it as withheld with the rule', async () => {
-    const { answer } = await answerTo({ subjects: [textile], want: [{ family: 'penalty', fields: ['number', 'facts'] }] })
+    const { answer } = await answerTo({
+      subjects: [textile],
+      want: [{ family: 'penalty', fields: ['number', 'facts'] }],
+    })
     expect(answer.results[0]?.records[0]?.fields).not.toHaveProperty('facts')
     expect(answer.withheld).toContainEqual({ family: 'penalty', fields: ['facts'], rule: 'agreement.field' })
   })
 
   it('of which a family is outside the agreement is answered for the others, and the family named as withheld', async () => {
-    const { answer } = await answerTo({ purpose: 'fiscal-funds', subjects: [textile], want: [{ family: 'licence' }, { family: 'rating' }] })
+    const { answer } = await answerTo({
+      purpose: 'fiscal-funds',
+      subjects: [textile],
+      want: [{ family: 'licence' }, { family: 'rating' }],
+    })
     expect(answer.results[0]?.status).toBe('answered')
   })
 })
@@ -92,14 +101,39 @@ describe('a question that is verified but not to be answered', () => {
   it.each([
     ['with a purpose of no vocabulary', { purpose: 'curiosity' }, 400, 'query.purpose'],
     ['with a purpose that was not agreed', { purpose: 'awards' }, 403, 'agreement.purpose'],
-    ['about 101 subjects', { subjects: Array.from({ length: 101 }, () => '91320281250344877K') }, 400, 'query.subjects'],
-    ['for a field that is all outside the agreement', { want: [{ family: 'licence', fields: ['remark'] }] }, 403, 'agreement.field'],
-    ['for a family that is not granted', { purpose: 'licence-approval', want: [{ family: 'penalty' }] }, 403, 'agreement.family'],
+    [
+      'about 101 subjects',
+      { subjects: Array.from({ length: 101 }, () => '91320281250344877K') },
+      400,
+      'query.subjects',
+    ],
+    [
+      'for a field that is all outside the agreement',
+      { want: [{ family: 'licence', fields: ['remark'] }] },
+      403,
+      'agreement.field',
+    ],
+    [
+      'for a family that is not granted',
+      { purpose: 'licence-approval', want: [{ family: 'penalty' }] },
+      403,
+      'agreement.family',
+    ],
     ['for a field of no vocabulary', { want: [{ family: 'licence', fields: ['shoeSize'] }] }, 400, 'query.want'],
     ['for a family of no vocabulary', { want: [{ family: 'gossip' }] }, 400, 'query.want'],
     ['with a matter that names a person', { matter: '身份证11010519491231002X' }, 400, 'query.matter'],
-    ['under an agreement that we do not know', { agreement: { id: 'other', digest: 'A'.repeat(43) } }, 403, 'agreement.unknown'],
-    ['under another text of the agreement', { agreement: { id: 'jiangyin-huizhou-2026', digest: 'A'.repeat(43) } }, 403, 'agreement.digest'],
+    [
+      'under an agreement that we do not know',
+      { agreement: { id: 'other', digest: 'A'.repeat(43) } },
+      403,
+      'agreement.unknown',
+    ],
+    [
+      'under another text of the agreement',
+      { agreement: { id: 'jiangyin-huizhou-2026', digest: 'A'.repeat(43) } },
+      403,
+      'agreement.digest',
+    ],
   ])('%s is refused under signature, and the refusal is in the ledger', async (_, over, status, code) => {
     const { ledger } = running.gateway('jiangyin').city
     const before = await ledger.count()
@@ -177,7 +211,9 @@ describe('a stranger', () => {
     const { keys } = await running.identity('huizhou')
     const payload = JSON.stringify(running.claims('huizhou', 'jiangyin'))
     expect((await running.post('huizhou', 'jiangyin', keys.signer(types.query, payload).token)).status).toBe(200)
-    expect((await problemOf(await running.post('huizhou', 'jiangyin', keys.signer(types.query, payload).token))).code).toBe('token.replayed')
+    expect(
+      (await problemOf(await running.post('huizhou', 'jiangyin', keys.signer(types.query, payload).token))).code,
+    ).toBe('token.replayed')
   })
 
   it.each([
@@ -207,7 +243,9 @@ describe('a stranger', () => {
     ['a key it brings along', { jwk: { kty: 'EC' } }, 'token.header'],
   ])('whose header names %s is refused', async (_, members, code) => {
     const { keys } = await running.identity('huizhou')
-    const [header = '', payload, signature] = keys.signer(types.query, JSON.stringify(running.claims('huizhou', 'jiangyin'))).token.split('.')
+    const [header = '', payload, signature] = keys
+      .signer(types.query, JSON.stringify(running.claims('huizhou', 'jiangyin')))
+      .token.split('.')
     const changed = { ...JSON.parse(Buffer.from(header, 'base64url').toString()), ...members }
     const token = `${Buffer.from(JSON.stringify(changed)).toString('base64url')}.${payload}.${signature}`
     expect((await problemOf(await running.post('huizhou', 'jiangyin', token))).code).toBe(code)
@@ -216,7 +254,9 @@ describe('a stranger', () => {
   it('that says a member of the payload twice is refused, though the signature holds', async () => {
     const { keys } = await running.identity('huizhou')
     const payload = JSON.stringify(running.claims('huizhou', 'jiangyin')).replace('{', '{"purpose":"tendering",')
-    expect((await problemOf(await running.post('huizhou', 'jiangyin', keys.signer(types.query, payload).token))).code).toBe('form.duplicate')
+    expect(
+      (await problemOf(await running.post('huizhou', 'jiangyin', keys.signer(types.query, payload).token))).code,
+    ).toBe('form.duplicate')
   })
 
   it.each([

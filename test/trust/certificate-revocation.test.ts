@@ -58,14 +58,15 @@ describe('a list', () => {
   })
 
   test('clears from thisUpdate to nextUpdate, and through the grace that the federation signed', async () => {
-    const store = await storeOf({ thisUpdate: daysFromNow(-2), nextUpdate: daysFromNow(-1) })
-    const end = daysFromNow(-1).getTime()
+    const [thisUpdate, nextUpdate] = [daysFromNow(-2), daysFromNow(-1)]
+    const store = await storeOf({ thisUpdate, nextUpdate })
+    const [begin, end] = [thisUpdate.getTime(), nextUpdate.getTime()]
     const early = await makeLeaf({ issuer: root, notBefore: daysFromNow(-9) })
     const old = await makeRoot({ keys: root.keys, notBefore: daysFromNow(-9) })
     const when = (time: number, grace?: number) =>
       verdict(store, { at: new Date(time), ...(grace !== undefined && { grace }) }, early, old)
-    expect(when(daysFromNow(-2).getTime() - 1)).toBe('revocation.not-yet')
-    expect(when(daysFromNow(-2).getTime())).toBe('accepted')
+    expect(when(begin - 1)).toBe('revocation.not-yet')
+    expect(when(begin)).toBe('accepted')
     expect(when(end)).toBe('accepted')
     expect(when(end + 1)).toBe('revocation.stale')
     expect(when(end + 1000, 1000)).toBe('accepted')
