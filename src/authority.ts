@@ -9,6 +9,7 @@ import {
   KeyUsageFlags,
   KeyUsagesExtension,
   PemConverter,
+  Pkcs10CertificateRequest,
   SubjectAlternativeNameExtension,
   SubjectKeyIdentifierExtension,
   X509CertificateGenerator,
@@ -29,6 +30,11 @@ export type Authority = {
   readonly crls: readonly { readonly name: string; readonly pem: string }[]
   /** A member's certificate, followed by the issuing authority's, and its private key; valid for thirty days. */
   issue(city: string, use: 'signing' | 'transport'): Promise<Issued>
+  /**
+   * The certificate for a request (PEM) that `xinqiao keys new` or `init` made, followed by the issuing authority's. Only the
+   * public key is taken from it, and its proof of possession; what the certificate says is for the authority to decide.
+   */
+  certify(request: string, city: string, use: 'signing' | 'transport'): Promise<string>
 }
 
 /** Makes a root and an issuing authority under it, with fresh P-256 keys. */
@@ -48,15 +54,26 @@ export async function makeAuthority(): Promise<Authority> {
       { name: 'issuing.pem', pem: await emptyList(issuer) },
     ],
     async issue(city, use) {
-      const member = await certify(`CN=${city} ${use}`, issuer, [
-        new BasicConstraintsExtension(false, undefined, true),
-        new KeyUsagesExtension(KeyUsageFlags.digitalSignature, true),
-        new ExtendedKeyUsageExtension(use === 'signing' ? [SIGNING] : [...TRANSPORT]),
-        new SubjectAlternativeNameExtension([{ type: 'url', value: `xinqiao://${city}.city` }]),
-      ])
+      const member = await certify(`CN=${city} ${use}`, issuer, memberExtensions(city, use))
       return { certificate: member.certificate + issuer.certificate, key: member.key }
     },
+    async certify(text, city, use) {
+      const request = new Pkcs10CertificateRequest(text)
+      if (!(await request.verify())) throw new RangeError('the request is not signed by its own key')
+      const publicKey = await request.publicKey.export(P256, ['verify'])
+      const certificate = await certificateOf(`CN=${city} ${use}`, publicKey, issuer, memberExtensions(city, use))
+      return certificate + issuer.certificate
+    },
   }
+}
+
+function memberExtensions(city: string, use: 'signing' | 'transport'): Extension[] {
+  return [
+    new BasicConstraintsExtension(false, undefined, true),
+    new KeyUsagesExtension(KeyUsageFlags.digitalSignature, true),
+    new ExtendedKeyUsageExtension(use === 'signing' ? [SIGNING] : [...TRANSPORT]),
+    new SubjectAlternativeNameExtension([{ type: 'url', value: `xinqiao://${city}.city` }]),
+  ]
 }
 
 function caUsage(): KeyUsagesExtension {
@@ -69,23 +86,33 @@ async function certify(
   extensions: readonly Extension[],
 ): Promise<Certified> {
   const keys = await crypto.subtle.generateKey(P256, true, ['sign', 'verify'])
-  const signer = issuer ?? { name, keys }
+  const certificate = await certificateOf(name, keys.publicKey, issuer ?? { name, keys }, extensions)
+  return { name, keys, certificate, key: pem(keys.privateKey) }
+}
+
+/** The PEM of a certificate for a public key. */
+async function certificateOf(
+  name: string,
+  publicKey: webcrypto.CryptoKey,
+  signer: Pick<Certified, 'name' | 'keys'>,
+  extensions: readonly Extension[],
+): Promise<string> {
   const certificate = await X509CertificateGenerator.create({
     serialNumber: serial(),
     subject: name,
     issuer: signer.name,
     notBefore: new Date(Date.now() - DAY),
     notAfter: new Date(Date.now() + 30 * DAY),
-    publicKey: keys.publicKey,
+    publicKey,
     signingKey: signer.keys.privateKey,
     signingAlgorithm: SHA256,
     extensions: [
       ...extensions,
-      await SubjectKeyIdentifierExtension.create(keys.publicKey),
+      await SubjectKeyIdentifierExtension.create(publicKey),
       await AuthorityKeyIdentifierExtension.create(signer.keys.publicKey),
     ],
   })
-  return { name, keys, certificate: `${certificate.toString('pem')}\n`, key: pem(keys.privateKey) }
+  return `${certificate.toString('pem')}\n`
 }
 
 async function emptyList({ name, keys }: Certified): Promise<string> {

@@ -8,20 +8,15 @@ import { Agent, request } from 'undici'
 import { z } from 'zod'
 import { formatted, readAgreement, signAgreement } from '#agreement/agreement.ts'
 import { AskAnswer } from '#exchange/ask.ts'
-import { verifyLedger } from '#ledger/verify.ts'
 import { digest } from '#protocol/canonical.ts'
 import { ConfigurationError, type Fault } from '#protocol/fault.ts'
 import { Problem } from '#protocol/message.ts'
 import { Refusal } from '#protocol/refusal.ts'
-import { certsVerify } from '#trust/certs-command.ts'
 import { issueKey, readDepartments, withdrawKey } from '#trust/departments.ts'
 import { readMembers } from '#trust/members.ts'
-import { newKey } from '#trust/request.ts'
-import { describeMatrix, matrix, signatures } from './check.ts'
-import { demo } from './demo.ts'
-import { readConfiguration, readIdentity, startGateway } from './gateway.ts'
-import { initCity } from './init.ts'
 import { describeSettings, readSettings, type Settings } from './settings.ts'
+
+// What only one command needs is loaded by that command: a gateway starts without the certificate maker and the demo.
 
 /** 0 done · 1 not so, or failed · 2 the words of the call are wrong. */
 type Exit = 0 | 1 | 2
@@ -95,6 +90,7 @@ const commands: Readonly<Record<string, Command>> = {
     en: 'validate a certificate path',
     run: async ([sub, ...words]) => {
       if (sub !== 'verify') throw new Usage('certs verify …')
+      const { certsVerify } = await import('#trust/certs-command.ts')
       return certsVerify(words, line => console.log(line))
     },
   },
@@ -104,6 +100,7 @@ const commands: Readonly<Record<string, Command>> = {
     en: 'show cities asking each other, on this machine',
     run: async words => {
       const { values } = parse(words, { once: { type: 'boolean' }, json: { type: 'boolean' } })
+      const { demo } = await import('./demo.ts')
       return demo({ once: values['once'] === true, json: values['json'] === true })
     },
   },
@@ -154,6 +151,7 @@ async function init(words: string[]): Promise<Exit> {
     needed(values, name),
   )
   if (!zh || !en || !division || !peer || !endpoint) throw new Usage('an option is empty')
+  const { initCity } = await import('./init.ts')
   const written = await initCity({ id, zh, en, division, peer, endpoint, folder })
   console.log(`已建立 made in ${folder}/\n${written.map(path => `  ${path}`).join('\n')}
 
@@ -170,6 +168,7 @@ async function init(words: string[]): Promise<Exit> {
 
 async function serve(words: string[]): Promise<Exit> {
   const { values } = parse(words, { env: { type: 'string' } })
+  const { startGateway } = await import('./gateway.ts')
   const gateway = await startGateway(settingsFrom(values))
   console.error(
     `信桥 Xinqiao · ${gateway.city.mapping.zh} ${gateway.city.id}\n  对外 peers   ${gateway.peersUrl}\n  对内 inside  ${gateway.insideUrl}`,
@@ -255,6 +254,8 @@ function describeAnswer({ peers }: AskAnswer): string {
 async function check(words: string[]): Promise<Exit> {
   const { values } = parse(words, { env: { type: 'string' }, json: { type: 'boolean' } })
   const settings = settingsFrom(values)
+  const { readConfiguration } = await import('./gateway.ts')
+  const { describeMatrix, matrix } = await import('./check.ts')
   const configuration = await readConfiguration(settings, Date.now())
   const rows = matrix(configuration)
   if (values['json'] === true) console.log(JSON.stringify({ ok: true, city: settings.city, disclosures: rows }))
@@ -276,6 +277,7 @@ async function keys(words: string[]): Promise<Exit> {
     const use = first === 'signing' || first === 'transport' ? first : undefined
     if (use === undefined || second === undefined) throw new Usage('keys new signing|transport CITY --dir FOLDER')
     const folder = needed(values, 'dir')
+    const { newKey } = await import('#trust/request.ts')
     const { key, request } = await newKey(second, use)
     writeFileSync(join(folder, `${use}.pem`), key, { mode: 0o600, flag: 'wx' })
     writeFileSync(join(folder, `${second}-${use}.csr.pem`), request)
@@ -318,6 +320,7 @@ async function agreement(words: string[]): Promise<Exit> {
     writeFileSync(path, formatted(JSON.parse(readFileSync(path, 'utf8'))))
     const text = readAgreement(readFileSync(path, 'utf8'), path, faults)
     if (text === undefined) throw new ConfigurationError(faults)
+    const { readIdentity } = await import('./gateway.ts')
     const { keys } = await readIdentity(settings, Date.now(), faults)
     if (keys === undefined || faults.length > 0) throw new ConfigurationError(faults)
     writeFileSync(join(folder, `${id}.${settings.city}.jws`), `${signAgreement(text, keys.signer)}\n`)
@@ -329,6 +332,7 @@ async function agreement(words: string[]): Promise<Exit> {
     const text = existsSync(path) ? readAgreement(readFileSync(path, 'utf8'), path, faults) : undefined
     if (text === undefined || faults.length > 0) throw new ConfigurationError(faults)
     const members = await readMembers(settings.config, settings.certs, faults)
+    const { signatures } = await import('./check.ts')
     const states = signatures(
       text,
       party => {
@@ -348,6 +352,7 @@ async function ledger(words: string[]): Promise<Exit> {
   const { values, positionals } = parse(words, { json: { type: 'boolean' } })
   const [action, file] = positionals
   if (action !== 'verify' || file === undefined) throw new Usage('ledger verify FILE')
+  const { verifyLedger } = await import('#ledger/verify.ts')
   const found = verifyLedger(file)
   if (values['json'] === true) console.log(JSON.stringify(found))
   else {

@@ -246,11 +246,33 @@ function address(server: Server): string {
   return `${address.includes(':') ? `[${address}]` : address}:${port}`
 }
 
-/** Ends a server when the questions in hand have been answered; connections without one are closed at once. */
-async function stop(server: Server & { closeIdleConnections(): void }): Promise<void> {
+/** How long a connection may be silent, and how long anything may last, once the gateway ends; milliseconds. */
+const SILENCE = 100
+const LAST_CALL = 15_000
+
+/**
+ * Ends a server without losing a question. Nobody connects any more, and each connection ends with the answer to what came
+ * over it last. One that is silent is let go only after a while: its next question may be on its way, and http's own
+ * `close` would cut it off unread. A caller that stalls is cut off as ever, and after LAST_CALL whoever is left.
+ */
+async function stop(server: HttpServer | HttpsServer): Promise<void> {
   if (!server.listening) return
   const { promise, resolve } = Promise.withResolvers<void>()
-  server.close(() => resolve())
-  server.closeIdleConnections()
+  NetServer.prototype.close.call(server, () => resolve())
+  const open = openResponses.get(server)
+  for (const response of open ?? []) response.shouldKeepAlive = false
+  let heard = true
+  server.prependListener('request', (_, response) => {
+    heard = true
+    response.shouldKeepAlive = false
+  })
+  const quiet = setInterval(() => {
+    if (!heard) server.closeIdleConnections()
+    heard = false
+  }, SILENCE)
+  const last = setTimeout(() => server.closeAllConnections(), LAST_CALL)
   await promise
+  clearInterval(quiet)
+  clearTimeout(last)
+  server.close()
 }

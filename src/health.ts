@@ -1,18 +1,28 @@
 /** Ready means that a question arriving now would be answered; each condition is looked at for itself and named. */
+import { z } from 'zod'
 import type { City } from '#exchange/city.ts'
-import { Refusal } from '#protocol/refusal.ts'
+import { CityId, Instant } from '#protocol/message.ts'
+import { Refusal, refuse } from '#protocol/refusal.ts'
 import { TRANSPORT } from '#trust/certificate.ts'
 import type { Keys } from '#trust/keys.ts'
 import { proveKey, provePath } from '#trust/members.ts'
 import type { Metrics } from './metrics.ts'
 
-export type Check = {
-  readonly check: string
-  readonly ok: boolean
-  readonly detail?: string
-  /** UTC instant after which it will no longer hold. */
-  readonly until?: string
-}
+const Check = z
+  .strictObject({
+    check: z.string().meta({ description: 'the condition 条件' }),
+    ok: z.boolean(),
+    detail: z.string().optional().meta({ description: 'what is wrong, or soon will be 说明' }),
+    until: Instant.optional().meta({ description: 'after this instant it will no longer hold 有效期至' }),
+  })
+  .readonly()
+  .meta({ id: 'Check' })
+export type Check = z.infer<typeof Check>
+
+/** What `/health/ready` answers. */
+export const Readiness = z
+  .strictObject({ ready: z.boolean(), city: CityId, checks: z.array(Check) })
+  .meta({ id: 'Readiness' })
 
 /** Every condition of readiness, in a fixed order. Never throws. */
 export async function checkHealth(city: City, keys: Keys): Promise<readonly Check[]> {
@@ -29,22 +39,35 @@ export async function checkHealth(city: City, keys: Keys): Promise<readonly Chec
       }),
       checked('agreements', () => inForceUntil(city, now)),
     ])),
-    ...(await city.sources.check()).map(({ name, fault }) => ({
-      check: `source:${name}`,
-      ok: fault === undefined,
-      ...(fault && { detail: fault }),
-    })),
+    ...(await sources(city)),
   ]
 }
 
-type Found = { readonly until?: string }
+async function sources(city: City): Promise<Check[]> {
+  try {
+    const states = await city.sources.check()
+    return states.map(({ name, fault }) => ({
+      check: `source:${name}`,
+      ok: fault === undefined,
+      ...(fault && { detail: fault }),
+    }))
+  } catch (error) {
+    return [{ check: 'source', ok: false, detail: said(error) }]
+  }
+}
+
+type Found = { readonly until?: string; readonly detail?: string }
 
 async function checked(check: string, look: () => Found | Promise<Found>): Promise<Check> {
   try {
     return { check, ok: true, ...(await look()) }
   } catch (error) {
-    return { check, ok: false, detail: error instanceof Refusal ? error.message : 'failed' }
+    return { check, ok: false, detail: said(error) }
   }
+}
+
+function said(error: unknown): string {
+  return error instanceof Refusal ? error.message : 'failed'
 }
 
 function own(city: City) {
@@ -57,11 +80,16 @@ function until(epochMilliseconds: number): Found {
   return { until: new Date(epochMilliseconds).toISOString() }
 }
 
-/** Ready with at least one agreement in force; says when the first of them ends. */
+/** Ready with at least one agreement in force; says when the first of them ends, and which are not in force. */
 function inForceUntil({ agreements }: City, now: number): Found {
+  const idle = agreements.all.flatMap(({ text, begins, ends }) => {
+    if (now < begins) return [`${text.id} begins on ${text.validFrom}`]
+    return now < ends ? [] : [`${text.id} ended on ${text.validTo}`]
+  })
+  const detail = idle.join(', ')
   const current = agreements.all.filter(({ begins, ends }) => begins <= now && now < ends)
-  if (current.length === 0) throw new Error('no agreement is in force')
-  return until(Math.min(...current.map(({ ends }) => ends)))
+  if (current.length === 0) throw refuse('agreement.unknown', `none is in force${detail && `: ${detail}`}`)
+  return { ...until(Math.min(...current.map(({ ends }) => ends))), ...(detail && { detail }) }
 }
 
 /** Shows the checks as metrics. */

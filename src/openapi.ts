@@ -1,7 +1,9 @@
 /** The description of the inside surface (OpenAPI 3.1) is made from the schemas that requests are judged by, so it cannot differ from them. */
+import { z } from 'zod'
 import { createDocument } from 'zod-openapi'
 import { AskAnswer, AskRequest } from '#exchange/ask.ts'
 import { Problem } from '#protocol/message.ts'
+import { Readiness } from './health.ts'
 
 const problem = (description: string) => ({ description, content: { 'application/problem+json': { schema: Problem } } })
 
@@ -41,7 +43,10 @@ export function describeInside(city: { readonly zh: string; readonly en: string 
             '403': problem('the department, or the agreement, does not allow it'),
             '404': problem('there is no such peer'),
             '413': problem('the request is too large'),
-            '503': problem('too many questions at once, or the ledger cannot be written'),
+            '500': problem('the gateway failed'),
+            '503': problem(
+              'too many questions at once, or the ledger cannot be written; Retry-After says when to come back',
+            ),
           },
         },
       },
@@ -50,7 +55,12 @@ export function describeInside(city: { readonly zh: string; readonly en: string 
           operationId: 'live',
           summary: 'Whether the process runs 存活',
           security: [],
-          responses: { '200': { description: 'it runs' } },
+          responses: {
+            '200': {
+              description: 'it runs',
+              content: { 'application/json': { schema: z.strictObject({ live: z.literal(true) }) } },
+            },
+          },
         },
       },
       '/health/ready': {
@@ -59,8 +69,11 @@ export function describeInside(city: { readonly zh: string; readonly en: string 
           summary: 'Whether a question would be answered now, condition by condition 就绪',
           security: [],
           responses: {
-            '200': { description: 'it would' },
-            '503': { description: 'it would not; the body names the condition' },
+            '200': { description: 'it would', content: { 'application/json': { schema: Readiness } } },
+            '503': {
+              description: 'it would not; the body names the condition',
+              content: { 'application/json': { schema: Readiness } },
+            },
           },
         },
       },
@@ -70,6 +83,14 @@ export function describeInside(city: { readonly zh: string; readonly en: string 
           summary: 'Prometheus text format 指标',
           security: [],
           responses: { '200': { description: 'the metrics', content: { 'text/plain': {} } } },
+        },
+      },
+      '/openapi.json': {
+        get: {
+          operationId: 'describe',
+          summary: 'This document 本说明',
+          security: [],
+          responses: { '200': { description: 'this document', content: { 'application/json': {} } } },
         },
       },
     },

@@ -1,11 +1,12 @@
 /** The environment becomes one frozen `Settings`, or every fault in it is said at once; nothing else reads the environment. */
 import { z } from 'zod'
-import { ConfigurationError } from '#protocol/fault.ts'
+import { ConfigurationError, type Fault } from '#protocol/fault.ts'
 import { CityId } from '#protocol/message.ts'
 
 const Listen = z
   .string()
   .regex(/^(\[[0-9a-f:]+\]|[^:]+):[0-9]{1,5}$/, 'is written host:port')
+  .refine(text => Number(text.slice(text.lastIndexOf(':') + 1)) <= 65_535, 'a port is at most 65535')
   .transform(text => {
     const colon = text.lastIndexOf(':')
     return { host: text.slice(0, colon).replace(/^\[|\]$/g, ''), port: Number(text.slice(colon + 1)) }
@@ -63,16 +64,7 @@ export type Settings = {
 export function readSettings(environment: Readonly<Record<string, string | undefined>> = process.env): Settings {
   const ours = Object.fromEntries(Object.entries(environment).filter(([name]) => name.startsWith('XINQIAO_')))
   const parsed = Environment.safeParse(ours)
-  if (!parsed.success) {
-    throw new ConfigurationError(
-      parsed.error.issues.map(issue => ({
-        file: 'environment',
-        path: issue.path.join('.'),
-        problem: issue.message,
-        remedy: remedyFor(String(issue.path[0] ?? '')),
-      })),
-    )
-  }
+  if (!parsed.success) throw new ConfigurationError(parsed.error.issues.flatMap(faultsOf))
   const env = parsed.data
   const settings: Settings = {
     city: env.XINQIAO_CITY,
@@ -99,6 +91,14 @@ export function readSettings(environment: Readonly<Record<string, string | undef
     ])
   }
   return Object.freeze(settings)
+}
+
+function faultsOf(issue: z.core.$ZodIssue): Fault[] {
+  const names = issue.code === 'unrecognized_keys' ? issue.keys : [String(issue.path[0])]
+  const missing = issue.code === 'invalid_type' && issue.input === undefined
+  const problem =
+    issue.code === 'unrecognized_keys' ? 'there is no such variable' : missing ? 'is not set' : issue.message
+  return names.map(path => ({ file: 'environment', path, problem, remedy: remedyFor(path) }))
 }
 
 function remedyFor(name: string): string {

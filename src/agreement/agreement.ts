@@ -141,13 +141,17 @@ function faultsOf(text: Agreement, file: string, members: Members, vocabulary: V
     })
   for (const [i, party] of text.parties.entries())
     if (members.find(party) === undefined) unknown(`parties[${i}]`, 'member', party)
+  if (new Set(text.parties).size !== text.parties.length) {
+    faults.push({ file, path: 'parties', problem: 'a party is named twice', remedy: 'name each once' })
+  }
   if (text.validTo < text.validFrom) {
     faults.push({ file, path: 'validTo', problem: 'ends before it begins', remedy: 'correct the dates' })
   }
   for (const [i, grant] of text.grants.entries()) {
     const at = `grants[${i}]`
-    for (const party of [...grant.from, ...grant.to])
-      if (!text.parties.includes(party)) unknown(`${at}.from`, 'party', party)
+    for (const side of ['from', 'to'] as const) {
+      for (const party of grant[side]) if (!text.parties.includes(party)) unknown(`${at}.${side}`, 'party', party)
+    }
     for (const purpose of grant.purposes)
       if (!vocabulary.purposes.has(purpose)) unknown(`${at}.purposes`, 'purpose', purpose)
     for (const [code, permitted] of Object.entries(grant.families)) {
@@ -166,6 +170,28 @@ function faultsOf(text: Agreement, file: string, members: Members, vocabulary: V
           problem: `${field} is not granted`,
           remedy: `Add ${field}: without it a record does not say what it is of`,
         })
+      }
+      const narrowed = [
+        ['lists', family.listField],
+        ['schemes', family.schemeField],
+      ] as const
+      for (const [by, field] of narrowed) {
+        if ((field === undefined) === (permitted[by] === undefined)) continue
+        const path = `${at}.families.${code}.${by}`
+        if (field === undefined)
+          faults.push({
+            file,
+            path,
+            problem: `family ${code} has no ${by}`,
+            remedy: 'remove it: it would narrow nothing',
+          })
+        else
+          faults.push({
+            file,
+            path,
+            problem: 'is missing',
+            remedy: `name the ${by} that are given, or remove the family`,
+          })
       }
       for (const list of permitted.lists ?? [])
         if (!vocabulary.lists.has(list)) unknown(`${at}.families.${code}.lists`, 'list', list)
@@ -191,7 +217,7 @@ function signatureFaults(folder: string, text: Agreement, party: string, members
     ]
   }
   try {
-    checkSignature(text, party, readFileSync(path, 'utf8').trim(), members, now)
+    checkSignature(text, party, readFileSync(path, 'utf8'), members, now)
     return []
   } catch (error) {
     if (!(error instanceof Refusal)) throw error
@@ -206,10 +232,16 @@ function signatureFaults(folder: string, text: Agreement, party: string, members
   }
 }
 
-/** Throws `token.*` or `form.*` unless the detached signature is the party's over exactly this text, by a key that holds now (epoch milliseconds). */
+/** What a signature's file holds, to the byte: header and signature with nothing between, and one line feed. */
+const DETACHED = /^([A-Za-z0-9_-]+)\.\.([A-Za-z0-9_-]+)\n$/
+
+/**
+ * Throws `token.*` or `form.*` unless the text of the party's signature file is a signature over exactly this agreement, by
+ * a key that holds now (epoch milliseconds).
+ */
 export function checkSignature(text: Agreement, party: string, detached: string, members: Members, now: number): void {
-  const [header, empty, signature] = detached.split('.')
-  if (empty !== '') throw refuse('form.compact', 'not a detached signature')
+  const [, header, signature] = DETACHED.exec(detached) ?? []
+  if (header === undefined) throw refuse('form.compact', 'not a detached signature and one line feed')
   const jws = readJws(`${header}.${encode(canonical(text))}.${signature}`, SIGNATURE_TYPE)
   const member = members.find(party)
   const key = member?.keys.get(jws.header.kid)
@@ -219,7 +251,7 @@ export function checkSignature(text: Agreement, party: string, detached: string,
   if (!proves(jws, key.key)) throw refuse('token.signature')
 }
 
-/** A party's detached signature over the canonical form (RFC 7515 appendix F, RFC 8785). */
+/** A party's detached signature over the canonical form (RFC 7515 appendix F, RFC 8785), without the line feed of its file. */
 export function signAgreement(text: Agreement, signer: Signer): string {
   const [header, , signature] = signer(SIGNATURE_TYPE, canonical(text)).token.split('.')
   return `${header}..${signature}`

@@ -4,9 +4,12 @@ import type { Value } from '#protocol/message.ts'
 import type { SubjectKind } from '#protocol/subject.ts'
 import { instantReader } from './date.ts'
 import { type Fact, rowColumns, type TableForm } from './format.ts'
+import { codeOf, type ReadValue } from './read.ts'
 import { type RecordState, recordStates, type SharedRecord, type ShareLevel, shareLevels } from './record.ts'
-import { type Compiler, codeOf, type LocalRow, type ReadText, type ReadValue, type WriteValue } from './rule.ts'
+import type { Compiler } from './rule.ts'
+import type { LocalRow, ReadText } from './text.ts'
 import type { Field, Vocabulary } from './vocabulary.ts'
+import type { WriteValue } from './write.ts'
 
 export type CompiledTable = {
   readonly name: string
@@ -192,17 +195,26 @@ function idReader(table: string, form: TableForm['id'], rules: Compiler): (row: 
   const names = 'digest' in form ? form.digest : form.columns
   const texts = names.map(column => rules.text({ column }))
   if ('digest' in form) {
-    return row => sha256(JSON.stringify([table, ...texts.map(text => text(row) ?? '')])).slice(0, 22)
+    return row => {
+      let parts = table
+      for (const text of texts) parts += `\0${text(row) ?? ''}`
+      return shortDigest(parts)
+    }
   }
   return row => {
     let id = form.prefix
     for (const text of texts) {
       const part = text(row)
-      if (part === undefined) return sha256(JSON.stringify([table, ...Object.values(row)])).slice(0, 22)
+      if (part === undefined) return shortDigest([table, ...Object.values(row)].join('\0'))
       id += `-${part}`
     }
-    return id.length <= 80 ? id : sha256(JSON.stringify([table, id])).slice(0, 22)
+    return id.length <= 80 ? id : shortDigest(`${table}\0${id}`)
   }
+}
+
+/** 132 bits: enough that no two records of a city ever share an id. */
+function shortDigest(text: string): string {
+  return sha256(text).slice(0, 22)
 }
 
 const kinds: Readonly<Record<string, SubjectKind>> = {

@@ -4,7 +4,8 @@ import type { RefusalCode } from '#protocol/refusal.ts'
 import type { Relation } from './format.ts'
 import type { CompiledMapping, CompiledTable } from './mapping.ts'
 import type { SharedRecord } from './record.ts'
-import { type LocalRow, type Missing, missing } from './rule.ts'
+import type { LocalRow } from './text.ts'
+import { type Missing, missing } from './write.ts'
 
 /** A row as the source room finds it: in which table, for which of the subjects that were asked about. */
 export type FoundRow = { readonly table: string; readonly subject: string; readonly row: LocalRow }

@@ -154,24 +154,25 @@ export function readVocabulary(files: readonly ConfigFile[]): Vocabulary {
     if (name === 'rating-levels') {
       fault('set', 'rating levels stand with their scheme', 'Move them to the file of the set rating-schemes')
     } else if (name === 'families') {
-      for (const family of readForm(file, forms.families, faults)?.codes ?? [])
-        families.set(family.code, asFamily(family))
+      const codes = readForm(file, forms.families, faults)?.codes ?? []
+      for (const family of codes) families.set(family.code, asFamily(family))
+      checkCodes(codes, fault)
       sets.set(name, families)
     } else if (name === 'list-types') {
-      for (const list of readForm(file, forms['list-types'], faults)?.codes ?? []) {
-        lists.set(list.code, { ...asTerm(list), colour: list.colour, severe: list.severe, basis: list.basis })
-      }
+      const codes = readForm(file, forms['list-types'], faults)?.codes ?? []
+      for (const list of codes) lists.set(list.code, asList(list))
+      checkCodes(codes, fault)
       sets.set(name, lists)
     } else if (name === 'rating-schemes') {
-      for (const scheme of readForm(file, forms['rating-schemes'], faults)?.codes ?? []) {
-        schemes.set(scheme.code, asScheme(scheme))
-      }
+      const codes = readForm(file, forms['rating-schemes'], faults)?.codes ?? []
+      for (const scheme of codes) schemes.set(scheme.code, asScheme(scheme))
+      checkCodes(codes, fault)
       sets.set(name, schemes)
     } else {
-      const plain = readForm(file, Plain, faults)?.codes ?? []
-      sets.set(name, new Map(plain.map(code => [code.code, asTerm(code)])))
+      const codes = readForm(file, Plain, faults)?.codes ?? []
+      checkCodes(codes, fault)
+      sets.set(name, new Map(codes.map(code => [code.code, asTerm(code)])))
     }
-    checkCodes(named, fault)
   }
 
   sets.set(
@@ -223,6 +224,10 @@ function asFamily(form: z.infer<typeof FamilyForm>): Family {
   }
 }
 
+function asList(form: z.infer<typeof ListForm>): ListType {
+  return { ...asTerm(form), colour: form.colour, severe: form.severe, basis: form.basis }
+}
+
 function asScheme(form: z.infer<typeof SchemeForm>): RatingScheme {
   const scheme = asTerm(form)
   const levels = form.levels.map(
@@ -242,24 +247,22 @@ function asScheme(form: z.infer<typeof SchemeForm>): RatingScheme {
 
 type Report = (path: string, problem: string, remedy: string) => void
 
+type Coded = Pick<Term, 'code' | 'validFrom' | 'validTo'> & { readonly fields?: readonly { readonly name: string }[] }
+
 /** What no form can say of one code alone: that it stands once, and that its dates follow each other. */
-function checkCodes(file: z.infer<typeof Head>, fault: Report) {
-  const codes = file['codes']
-  if (!Array.isArray(codes)) return
-  const seen = new Set<unknown>()
-  for (const [i, item] of codes.entries()) {
-    const { code, validFrom, validTo } = item ?? {}
+function checkCodes(codes: readonly Coded[], fault: Report) {
+  const seen = new Set<string>()
+  for (const [i, { code, validFrom, validTo, fields = [] }] of codes.entries()) {
     if (seen.has(code)) fault(jsonPath(['codes', i, 'code']), `the code ${code} stands twice`, 'Remove one of them')
     seen.add(code)
-    if (typeof validFrom === 'string' && typeof validTo === 'string' && validTo < validFrom) {
+    if (validFrom !== null && validTo !== null && validTo < validFrom) {
       fault(jsonPath(['codes', i, 'validTo']), 'validTo is before validFrom', 'Correct one of the dates')
     }
-    const names = new Set<unknown>()
-    for (const [j, field] of (Array.isArray(item?.fields) ? item.fields : []).entries()) {
-      if (names.has(field?.name)) {
-        fault(jsonPath(['codes', i, 'fields', j, 'name']), `the field ${field.name} stands twice`, 'Remove one of them')
-      }
-      names.add(field?.name)
+    const names = new Set<string>()
+    for (const [j, { name }] of fields.entries()) {
+      const path = jsonPath(['codes', i, 'fields', j, 'name'])
+      if (names.has(name)) fault(path, `the field ${name} stands twice`, 'Remove one of them')
+      names.add(name)
     }
   }
 }

@@ -71,9 +71,14 @@ export function openSqlite({
     tables,
     async read(table, subjects) {
       const texts = keyTexts(table.key, subjects)
-      const { select, bound } = queriesOf(table)
+      const { select, selectOne, bound } = queriesOf(table)
+      const [only = ''] = texts.keys()
+      const conditions = bound.map(words => JSON.stringify(words))
       const rows = attempt(() =>
-        statement(select).all(JSON.stringify([...texts.keys()]), ...bound.map(words => JSON.stringify(words))),
+        // Most questions are about one subject, and have no list to unpack.
+        texts.size === 1
+          ? statement(selectOne).all(only, ...conditions)
+          : statement(select).all(JSON.stringify([...texts.keys()]), ...conditions),
       )
       return attributed(table, asTexts(rows, name), texts)
     },
@@ -211,19 +216,24 @@ function postgresFault(error: unknown, name: string): Refusal {
 type Dialect = {
   readonly text: (column: string) => string
   readonly among: (expression: string, parameter: number) => string
+  readonly is: (expression: string, parameter: number) => string
 }
 const sqlite: Dialect = {
   text: column => `cast(${column} as text)`,
   among: (expression, parameter) => `${expression} in (select value from json_each(?${parameter}))`,
+  is: (expression, parameter) => `${expression} = ?${parameter}`,
 }
 const postgresql: Dialect = {
   text: column => `${column}::text`,
   among: (expression, parameter) => `${expression} = any($${parameter}::text[])`,
+  is: (expression, parameter) => `${expression} = $${parameter}`,
 }
 
 type Queries = {
   /** Its first parameter is the list of key texts, the others are those of `bound`. */
   readonly select: string
+  /** The same for one key text. */
+  readonly selectOne: string
   readonly bound: readonly string[][]
   readonly newest: string | undefined
   readonly probe: string
@@ -232,7 +242,7 @@ type Queries = {
 function queriesFor(table: Table, dialect: Dialect): Queries {
   const from = `from ${table.table.split('.').map(quoted).join('.')} t`
   const columns = table.columns.map(column => `${dialect.text(named(column))} as ${quoted(column)}`).join(', ')
-  const keys = table.key.columns.map(column => dialect.among(named(column), 1)).join(' or ')
+  const keys = (matches: Dialect['is']) => table.key.columns.map(column => matches(named(column), 1)).join(' or ')
   const bound: string[][] = []
   const conditions = table.where.map(({ column, in: among, notIn, empty }) => {
     const text = dialect.text(named(column))
@@ -243,7 +253,8 @@ function queriesFor(table: Table, dialect: Dialect): Queries {
   })
   const { freshness } = table
   return {
-    select: `select ${columns} ${from} where ${[`(${keys})`, ...conditions].join(' and ')}`,
+    select: `select ${columns} ${from} where ${[`(${keys(dialect.among)})`, ...conditions].join(' and ')}`,
+    selectOne: `select ${columns} ${from} where ${[`(${keys(dialect.is)})`, ...conditions].join(' and ')}`,
     bound,
     newest: freshness && `select ${dialect.text(`max(${named(freshness.column)})`)} as newest ${from}`,
     probe: `select ${columns} ${from} limit 0`,

@@ -306,6 +306,7 @@ describe('a list entry', () => {
     expect(list).toBe('local-black')
     expect(jiangyin.vocabulary.lists.get(list ?? '')?.severe).toBe(false)
     expect(fields['basis']).toBeUndefined()
+    expect(fields['type']).toEqual({ code: 'local-black', original: '地方黑名单（未注明名单类型）' })
   })
 
   test('red goes to the red list, black to the black one, and what is neither to none', () => {

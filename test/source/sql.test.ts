@@ -5,8 +5,10 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import postgres from 'postgres'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { translate } from '#schema/translate.ts'
 import { type Found, gather, lookUp, type Source, type Table } from '#source/source.ts'
 import { openPostgres, openSqlite } from '#source/sql.ts'
+import { cellText, demoTables, fillSqlite, mappingOf } from '../schema/cities.ts'
 import { freePort, type Server, startPostgres } from './postgres.ts'
 
 const A = '91320281XXXXXX0197'
@@ -203,6 +205,44 @@ describe('PostgreSQL', () => {
 
   test('gives the same as SQLite, amounts to the last digit', async () => {
     await givesTheSame(open(server.url))
+  })
+
+  test.each(['jiangyin', 'huizhou'])('gives the records of %s as SQLite does', async city => {
+    const mapping = mappingOf(city)
+    const tables = [...mapping.tables.values()]
+    const demo = demoTables(city)
+    const directory = mkdtempSync(join(tmpdir(), 'xinqiao-demo-'))
+    const path = join(directory, 'city.db')
+    fillSqlite(path, demo)
+    for (const { table, columns, rows } of demo) {
+      const names = Object.keys(columns)
+      await admin.unsafe(`create table "${table}" (${names.map(name => `"${name}" ${columns[name]}`).join(', ')})`)
+      const places = names.map((name, i) => `$${i + 1}::text::${columns[name]}`).join(', ')
+      for (const row of rows) {
+        const cells = names.map(name => cellText(row[name])?.toString() ?? null)
+        await admin.unsafe(`insert into "${table}" values (${places})`, cells)
+      }
+    }
+    const subjects = new Set(demo.flatMap(({ indexes: [key = ''], rows }) => rows.map(row => String(row[key]))))
+    const asked = { subjects: [...subjects], families: ['licence', 'penalty', 'list', 'rating'] }
+    const here = openSqlite({ name: city, path, tables })
+    const there = openPostgres({ name: city, url: server.url, tables })
+    opened.push(here, there)
+    expect(await gather([here, there]).check()).toEqual([{ name: city }, { name: city }])
+    const read = async (source: Source) =>
+      translate(await lookUp(asked, gather([source])), mapping).map(({ family, freshness, records }) => ({
+        family,
+        freshness,
+        records: [...records.values()]
+          .flat()
+          .map(record => JSON.stringify(record))
+          .toSorted(),
+      }))
+    const found = await read(here)
+    expect(found).toEqual(await read(there))
+    expect(found.map(({ freshness }) => freshness.status)).toEqual(['fresh', 'fresh', 'fresh', 'fresh'])
+    expect(found.flatMap(({ records }) => records)).toHaveLength(demo.flatMap(({ rows }) => rows).length)
+    rmSync(directory, { recursive: true })
   })
 
   test('treats a subject as a value, whatever it holds', async () => {
