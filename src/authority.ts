@@ -21,7 +21,7 @@ const P256 = { name: 'ECDSA', namedCurve: 'P-256' }
 const SHA256 = { name: 'ECDSA', hash: 'SHA-256' }
 const DAY = 86_400_000
 
-export type Issued = { readonly certificate: string; readonly key: string }
+type Issued = { readonly certificate: string; readonly key: string }
 type Certified = Issued & { readonly name: string; readonly keys: webcrypto.CryptoKeyPair }
 
 export type Authority = {

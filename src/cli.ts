@@ -10,10 +10,11 @@ import { formatted, readAgreement, signAgreement } from '#agreement/agreement.ts
 import { AskAnswer } from '#exchange/ask.ts'
 import { digest } from '#protocol/canonical.ts'
 import { ConfigurationError, type Fault } from '#protocol/fault.ts'
-import { Problem } from '#protocol/message.ts'
-import { Refusal } from '#protocol/refusal.ts'
+import { CityId, Code, Problem } from '#protocol/message.ts'
+import { Refusal, refusals } from '#protocol/refusal.ts'
+import { readVocabulary, type Vocabulary } from '#schema/vocabulary.ts'
 import { issueKey, readDepartments, withdrawKey } from '#trust/departments.ts'
-import { readMembers } from '#trust/members.ts'
+import { jsonFiles, readMembers } from '#trust/members.ts'
 import { describeSettings, readSettings, type Settings } from './settings.ts'
 
 // What only one command needs is loaded by that command: a gateway starts without the certificate maker and the demo.
@@ -30,6 +31,15 @@ type Command = {
 }
 
 class Usage extends Error {}
+
+/** What an operator can mend; the hint says how. */
+class Failure extends Error {
+  readonly hint: string
+  constructor(message: string, hint: string) {
+    super(message)
+    this.hint = hint
+  }
+}
 
 const ENV = '[--env FILE]'
 
@@ -134,6 +144,13 @@ function settingsFrom(values: Readonly<Record<string, unknown>>): Settings {
   return readSettings()
 }
 
+/** A city id as given in a call. */
+function cityId(text: string): string {
+  const id = CityId.safeParse(text)
+  if (!id.success) throw new Usage(`${text} is no city id: small letters, digits and hyphens, for example huizhou`)
+  return id.data
+}
+
 async function init(words: string[]): Promise<Exit> {
   const option = { type: 'string' } as const
   const { values, positionals } = parse(words, {
@@ -151,6 +168,10 @@ async function init(words: string[]): Promise<Exit> {
     needed(values, name),
   )
   if (!zh || !en || !division || !peer || !endpoint) throw new Usage('an option is empty')
+  if (cityId(id) === cityId(peer)) throw new Usage('--peer is another city')
+  if (!/^[0-9]{6}$/.test(division)) throw new Usage('--division has six digits (GB/T 2260)')
+  if (!URL.canParse(endpoint) || new URL(endpoint).protocol !== 'https:')
+    throw new Usage('--endpoint is an https:// address')
   const { initCity } = await import('./init.ts')
   const written = await initCity({ id, zh, en, division, peer, endpoint, folder })
   console.log(`已建立 made in ${folder}/\n${written.map(path => `  ${path}`).join('\n')}
@@ -169,13 +190,13 @@ async function init(words: string[]): Promise<Exit> {
 async function serve(words: string[]): Promise<Exit> {
   const { values } = parse(words, { env: { type: 'string' } })
   const { startGateway } = await import('./gateway.ts')
+  const { promise, resolve } = Promise.withResolvers<void>()
+  process.once('SIGTERM', () => resolve())
+  process.once('SIGINT', () => resolve())
   const gateway = await startGateway(settingsFrom(values))
   console.error(
     `信桥 Xinqiao · ${gateway.city.mapping.zh} ${gateway.city.id}\n  对外 peers   ${gateway.peersUrl}\n  对内 inside  ${gateway.insideUrl}`,
   )
-  const { promise, resolve } = Promise.withResolvers<void>()
-  process.once('SIGTERM', () => resolve())
-  process.once('SIGINT', () => resolve())
   await promise
   await gateway.close()
   return 0
@@ -184,12 +205,18 @@ async function serve(words: string[]): Promise<Exit> {
 async function health(words: string[]): Promise<Exit> {
   const { values } = parse(words, { env: { type: 'string' } })
   const { insideListen, insideTls } = settingsFrom(values)
-  const host = insideListen.host === '0.0.0.0' ? '127.0.0.1' : insideListen.host
+  const bound = { '0.0.0.0': '127.0.0.1', '::': '::1' }[insideListen.host] ?? insideListen.host
+  const host = bound.includes(':') ? `[${bound}]` : bound
   const dispatcher = new Agent({
     connect:
       insideTls === undefined
         ? {}
-        : { ca: readFileSync(join(insideTls, 'tls.pem')), checkServerIdentity: () => undefined },
+        : {
+            ca: readFileSync(join(insideTls, 'tls.pem')),
+            allowPartialTrustChain: true,
+            // The very certificate that we serve with, over loopback or our own address: its name may be any.
+            checkServerIdentity: () => undefined,
+          },
   })
   const { statusCode, body } = await request(
     `http${insideTls === undefined ? '' : 's'}://${host}:${insideListen.port}/health/ready`,
@@ -222,13 +249,16 @@ async function askCommand(words: string[]): Promise<Exit> {
       matter: needed(values, 'matter'),
     }),
   })
-  const body: unknown = await response.json()
-  if (!response.ok) {
-    const problem = Problem.parse(body)
-    console.error(`${problem.zh}\n${problem.detail} (${problem.code})`)
+  const body: unknown = await response.json().catch(() => undefined)
+  const problem = Problem.safeParse(body)
+  if (problem.success) {
+    const { code, zh, detail } = problem.data
+    console.error(`${zh}\n${detail} (${code})\n提示 hint: ${refusals[code].hint}`)
     return 1
   }
-  const told = AskAnswer.parse(body)
+  const answer = AskAnswer.safeParse(body)
+  if (!answer.success) throw new Failure(`${response.url} does not answer as a gateway does`, 'Correct --url')
+  const told = answer.data
   console.log(values['json'] === true ? JSON.stringify(told) : describeAnswer(told))
   return told.peers.every(({ outcome }) => outcome === 'answered') ? 0 : 1
 }
@@ -277,6 +307,7 @@ async function keys(words: string[]): Promise<Exit> {
     const use = first === 'signing' || first === 'transport' ? first : undefined
     if (use === undefined || second === undefined) throw new Usage('keys new signing|transport CITY --dir FOLDER')
     const folder = needed(values, 'dir')
+    cityId(second)
     const { newKey } = await import('#trust/request.ts')
     const { key, request } = await newKey(second, use)
     writeFileSync(join(folder, `${use}.pem`), key, { mode: 0o600, flag: 'wx' })
@@ -284,18 +315,28 @@ async function keys(words: string[]): Promise<Exit> {
     console.log(`${join(folder, `${use}.pem`)}\n${join(folder, `${second}-${use}.csr.pem`)}`)
     return 0
   }
-  const file = join(settingsFrom(values).data, 'departments.json')
+  const settings = settingsFrom(values)
+  const file = join(settings.data, 'departments.json')
   if (action === 'departments') {
     for (const { id, name, purposes, expiresAt } of readDepartments(file))
       console.log(`${id}  ${name}  ${purposes.join(',')}  ${expiresAt}`)
     return 0
   }
   if (first === undefined) throw new Usage('an ID')
-  if (action === 'withdraw') return withdrawKey(file, first) ? 0 : 1
+  if (action === 'withdraw') {
+    if (!withdrawKey(file, first))
+      throw new Failure(`there is no department ${first}`, '`xinqiao keys departments` lists them')
+    console.log(`已收回 withdrawn  ${first}`)
+    return 0
+  }
   if (action !== 'department') throw new Usage('new, department, withdraw or departments')
   const days = z.coerce.number().int().min(1).max(366).safeParse(needed(values, 'days'))
   if (!days.success) throw new Usage('--days is 1 to 366')
+  if (!Code.safeParse(first).success) throw new Usage(`${first} is no department id: letters, digits, hyphens and dots`)
   const purposes = needed(values, 'purposes').split(',')
+  const known = [...vocabularyOf(settings).purposes.keys()]
+  const unknown = purposes.filter(purpose => !known.includes(purpose))
+  if (unknown.length > 0) throw new Usage(`no such purpose: ${unknown.join(', ')}. There are: ${known.join(', ')}`)
   console.log(issueKey(file, { id: first, name: needed(values, 'name'), purposes, days: days.data }, Date.now()))
   console.error('密钥只显示这一次。The key is shown this once.')
   return 0
@@ -316,13 +357,19 @@ async function agreement(words: string[]): Promise<Exit> {
       throw new ConfigurationError([
         { file: path, path: '', problem: 'there is no such agreement', remedy: 'Put its text there' },
       ])
-    // Written back in the form in which it is kept, so that what is signed is what the file says.
-    writeFileSync(path, formatted(JSON.parse(readFileSync(path, 'utf8'))))
-    const text = readAgreement(readFileSync(path, 'utf8'), path, faults)
+    const kept = inKeptForm(readFileSync(path, 'utf8'))
+    const text = readAgreement(kept, path, faults)
     if (text === undefined) throw new ConfigurationError(faults)
+    if (!text.parties.includes(settings.city))
+      throw new Failure(
+        `${settings.city} is no party of ${id}`,
+        'Sign with the settings of a party, or correct the text',
+      )
     const { readIdentity } = await import('./gateway.ts')
     const { keys } = await readIdentity(settings, Date.now(), faults)
     if (keys === undefined || faults.length > 0) throw new ConfigurationError(faults)
+    // Written back in the form in which it is kept, so that what is signed is what the file says.
+    writeFileSync(path, kept)
     writeFileSync(join(folder, `${id}.${settings.city}.jws`), `${signAgreement(text, keys.signer)}\n`)
     console.log(`已签署 signed  ${id}  ${digest(text)}`)
     return 0
@@ -337,7 +384,7 @@ async function agreement(words: string[]): Promise<Exit> {
       text,
       party => {
         const file = join(folder, `${id}.${party}.jws`)
-        return existsSync(file) ? readFileSync(file, 'utf8').trim() : undefined
+        return existsSync(file) ? readFileSync(file, 'utf8') : undefined
       },
       members,
       Date.now(),
@@ -346,6 +393,22 @@ async function agreement(words: string[]): Promise<Exit> {
     for (const { party, state } of states) console.log(`  ${party}  ${state}`)
     return states.every(({ state }) => state === 'signed') ? 0 : 1
   }
+}
+
+/** The text in the form in which an agreement is kept; a text that is no JSON stays, for `readAgreement` to say so. */
+function inKeptForm(text: string): string {
+  try {
+    return formatted(JSON.parse(text))
+  } catch {
+    return text
+  }
+}
+
+function vocabularyOf({ config }: Settings): Vocabulary {
+  const folder = join(config, 'vocabulary')
+  return readVocabulary(
+    jsonFiles(folder).map(name => ({ file: `vocabulary/${name}`, text: readFileSync(join(folder, name), 'utf8') })),
+  )
 }
 
 async function ledger(words: string[]): Promise<Exit> {
@@ -374,9 +437,10 @@ function help(name: string | undefined): string {
 }
 
 async function main([name, ...words]: string[]): Promise<Exit> {
-  if (name === undefined || name === 'help' || name === '--help' || words.includes('--help')) {
-    console.log(help(name === 'help' ? words[0] : name))
-    return name === undefined ? 2 : 0
+  if (name === undefined || ['help', '--help', '-h'].includes(name) || words.includes('--help')) {
+    const about = name === 'help' ? words[0] : name
+    console.log(help(about))
+    return name === undefined || (name === 'help' && about !== undefined && commands[about] === undefined) ? 2 : 0
   }
   const command = commands[name]
   try {
@@ -392,10 +456,40 @@ async function main([name, ...words]: string[]): Promise<Exit> {
       return 1
     }
     if (error instanceof Refusal) {
-      console.error(`${error.public.zh}\n${error.public.en}\n提示 hint: ${error.hint}\n${error.detail ?? ''}`)
+      const { public: said, detail, hint } = error
+      console.error(`${said.zh}\n${said.en}${detail === undefined ? '' : `\n${detail}`}\n提示 hint: ${hint}`)
       return 1
     }
-    throw error
+    const { message, hint } = error instanceof Failure ? error : explained(error)
+    console.error(`${message}\n提示 hint: ${hint}`)
+    return 1
+  }
+}
+
+/** What the system said, by its code. */
+const system: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file or folder; relative paths are taken from the folder you are in',
+  EACCES: 'this user may not; look at the owner and the mode of the file, or take a port above 1023',
+  EEXIST: 'it is there already and is not overwritten',
+  ENOTDIR: 'a part of the path is a file',
+  EISDIR: 'it is a folder',
+  ENOSPC: 'free space on the volume',
+  EROFS: 'the file system can only be read; name a folder on the data volume',
+  EADDRINUSE: 'another process listens there; end it, or choose another port in the settings',
+  EADDRNOTAVAIL: 'this machine has no such address; correct the settings',
+  ECONNREFUSED: 'nothing listens there; start the gateway with `xinqiao serve`, or correct the address',
+  ENOTFOUND: 'no such host; correct the address',
+}
+
+/** An error without its stack, and what to do about it. */
+function explained(error: unknown): { message: string; hint: string } {
+  for (let each: unknown = error; each instanceof Error; each = each.cause) {
+    const hint = 'code' in each ? system[String(each.code)] : undefined
+    if (hint !== undefined) return { message: each.message, hint }
+  }
+  return {
+    message: error instanceof Error ? error.message : String(error),
+    hint: 'this was not foreseen; please report it, with the words of the call',
   }
 }
 

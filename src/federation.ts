@@ -17,7 +17,7 @@ import { readSettings, type Settings } from './settings.ts'
 /** The repository itself: where the shipped configuration and the demo's tables are. */
 export const home = join(import.meta.dirname, '..')
 
-export type DemoCity = {
+type DemoCity = {
   readonly id: string
   readonly name: { readonly zh: string; readonly en: string }
   /** Its environment, from which a gateway of its own can be started. */
@@ -37,6 +37,8 @@ export async function makeFederation(
   folder: string,
   options: {
     readonly cities?: readonly string[]
+    /** May add to the configuration before anything is made of it: another member, another agreement. */
+    readonly prepare?: (config: string) => void
     readonly edit?: (agreement: Record<string, unknown>) => void
     readonly source?: (city: string) => string | undefined
     readonly logLevel?: string
@@ -45,6 +47,7 @@ export async function makeFederation(
   const config = join(folder, 'federation-config')
   const certs = join(folder, 'certs')
   cpSync(join(home, 'federation-config'), config, { recursive: true })
+  options.prepare?.(config)
   mkdirSync(join(certs, 'crls'), { recursive: true })
   const authority = await makeAuthority()
   writeFileSync(join(certs, 'root.pem'), authority.root)
@@ -160,7 +163,7 @@ export function readTables(folder: string): DemoTable[] {
 }
 
 /** Makes a SQLite database from a city's readable files. */
-export function fillSqlite(path: string, folder: string): void {
+function fillSqlite(path: string, folder: string): void {
   using db = new DatabaseSync(path)
   for (const { table, columns, indexes, rows } of readTables(folder)) {
     const names = Object.keys(columns)
@@ -181,7 +184,7 @@ function cell(value: z.infer<typeof Cell>): string | number | null {
 }
 
 /** A loopback port that is free now. */
-export async function freePort(): Promise<number> {
+async function freePort(): Promise<number> {
   const server = createServer()
   const { promise, resolve, reject } = Promise.withResolvers<number>()
   server.once('error', reject)

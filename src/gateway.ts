@@ -1,9 +1,9 @@
 /** One running gateway: everything is read and checked before the first port opens, and ended in the reverse order. */
 import { randomUUIDv7 } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
-import { createServer as createHttp } from 'node:http'
-import { createServer as createHttps } from 'node:https'
-import type { AddressInfo, Server, Socket } from 'node:net'
+import { createServer as createHttp, type Server as HttpServer } from 'node:http'
+import { createServer as createHttps, type Server as HttpsServer } from 'node:https'
+import { type AddressInfo, Server, type Socket } from 'node:net'
 import { join } from 'node:path'
 import type { TLSSocket } from 'node:tls'
 import { getRequestListener } from '@hono/node-server'
@@ -174,9 +174,9 @@ export async function startGateway(settings: Settings, log: Logger = logger(sett
 }
 
 /** The log: JSON lines on standard output. What names a subject never gets in, whoever forgets it. */
-export function logger({ city, logLevel }: Settings): Logger {
+function logger({ city, logLevel }: Settings): Logger {
   // Buffered: a log line is not evidence, the ledger is, and a write for each line costs as much as reading the question.
-  const out = pino.destination({ dest: 1, sync: false, minLength: 4096 })
+  const out = pino.destination({ dest: 1, sync: false, minLength: 4096, periodicFlush: 1000 })
   return pino(
     {
       level: logLevel,
@@ -228,7 +228,18 @@ function insideServer(app: Surface, { insideTls }: Settings) {
   const listener = getRequestListener(app.fetch)
   if (insideTls === undefined) return createHttp(patience, listener)
   const read = (file: string) => readFileSync(join(insideTls, file))
-  return createHttps({ ...patience, cert: read('tls.pem'), key: read('tls.key'), minVersion: 'TLSv1.2' }, listener)
+  try {
+    return createHttps({ ...patience, cert: read('tls.pem'), key: read('tls.key'), minVersion: 'TLSv1.2' }, listener)
+  } catch (error) {
+    throw new ConfigurationError([
+      {
+        file: 'environment',
+        path: 'XINQIAO_INSIDE_TLS',
+        problem: error instanceof Error ? error.message : 'cannot be used',
+        remedy: 'Put a certificate with its issuers in tls.pem, and its private key in tls.key, into that folder',
+      },
+    ])
+  }
 }
 
 function listen(server: Server, { host, port }: { host: string; port: number }): Promise<void> {
@@ -251,16 +262,14 @@ const SILENCE = 100
 const LAST_CALL = 15_000
 
 /**
- * Ends a server without losing a question. Nobody connects any more, and each connection ends with the answer to what came
- * over it last. One that is silent is let go only after a while: its next question may be on its way, and http's own
- * `close` would cut it off unread. A caller that stalls is cut off as ever, and after LAST_CALL whoever is left.
+ * Ends a server without losing a question. Nobody connects any more, and a connection ends with the answer to the next
+ * question over it. One without a question is let go only after a while of silence: its next one may be on its way, and
+ * http's own `close` would cut it off unread. A caller that stalls is cut off as ever, and after LAST_CALL whoever is left.
  */
 async function stop(server: HttpServer | HttpsServer): Promise<void> {
   if (!server.listening) return
   const { promise, resolve } = Promise.withResolvers<void>()
-  NetServer.prototype.close.call(server, () => resolve())
-  const open = openResponses.get(server)
-  for (const response of open ?? []) response.shouldKeepAlive = false
+  Server.prototype.close.call(server, () => resolve())
   let heard = true
   server.prependListener('request', (_, response) => {
     heard = true

@@ -43,12 +43,14 @@ export function outside({ city, metrics, log, cityOf }: Parts): Surface {
     if (incoming.headers['content-type'] !== `application/${types.query}`) throw refuse('form.media-type')
     const from = cityOf(incoming.socket)
     if (from === undefined) throw refuse('token.transport', 'the connection has no accepted certificate')
+    // Read before it counts: whoever sends slowly takes nobody's place.
+    const token = await readText(incoming, limits.queryBytes)
     if (busy >= AT_ONCE) throw refuse('load.busy')
     busy += 1
     metrics.inFlight.set(busy)
     const began = performance.now()
     try {
-      const reply = await answer({ token: await readText(incoming, limits.queryBytes), city: from }, city)
+      const reply = await answer({ token, city: from }, city)
       const ms = performance.now() - began
       const { iss: peer, jti, purpose } = reply.request.claims
       const outcome = reply.kind === 'answer' ? 'answered' : 'refused'
@@ -57,6 +59,7 @@ export function outside({ city, metrics, log, cityOf }: Parts): Surface {
       if (reply.refusal === undefined) log.info({ peer, jti, purpose, outcome, ms }, 'question')
       else note(reply.refusal, { peer, jti, purpose, outcome, ms })
       const type = reply.kind === 'answer' ? types.answer : types.refusal
+      if (reply.refusal?.status === 429) c.header('retry-after', '60')
       return c.body(reply.token, reply.refusal?.status ?? 200, { 'content-type': `application/${type}` })
     } finally {
       busy -= 1
@@ -70,6 +73,7 @@ export function outside({ city, metrics, log, cityOf }: Parts): Surface {
 /** The surface for this city's departments and for those who run the gateway. */
 export function inside({ city, keys, departments, metrics, log }: Parts): Surface {
   const app = new Hono<Bindings>()
+  let busy = 0
   const document = JSON.stringify(describeInside(city.mapping))
   app.get('/health/live', c => c.json({ live: true }))
   app.get('/health/ready', async c => {
@@ -91,15 +95,21 @@ export function inside({ city, keys, departments, metrics, log }: Parts): Surfac
     if (!request.success) {
       throw refuse('request.form', request.error.issues.map(({ path, code }) => `${path.join('.')} ${code}`).join(', '))
     }
+    if (busy >= AT_ONCE) throw refuse('load.busy')
+    busy += 1
     const began = performance.now()
-    const told = await ask(request.data, department, city)
-    const ms = performance.now() - began
-    metrics.seconds.observe({ direction: 'out' }, ms / 1000)
-    for (const { peer, outcome } of told.peers) {
-      metrics.questions.inc({ direction: 'out', peer, outcome })
-      log.info({ department: department.id, peer, purpose: told.purpose, outcome, ms }, 'asked')
+    try {
+      const told = await ask(request.data, department, city)
+      const ms = performance.now() - began
+      metrics.seconds.observe({ direction: 'out' }, ms / 1000)
+      for (const { peer, outcome } of told.peers) {
+        metrics.questions.inc({ direction: 'out', peer, outcome })
+        log.info({ department: department.id, peer, purpose: told.purpose, outcome, ms }, 'asked')
+      }
+      return c.json(told)
+    } finally {
+      busy -= 1
     }
-    return c.json(told)
   })
   return ending(app, noting(log, metrics))
 }

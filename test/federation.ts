@@ -14,7 +14,7 @@ import { type Gateway, readIdentity, startGateway } from '../src/gateway.ts'
 
 export const agreementId = 'jiangyin-huizhou-2026'
 
-export type Response = { readonly status: number; readonly type: string; readonly text: string }
+type Response = { readonly status: number; readonly type: string; readonly text: string }
 
 export type Running = AsyncDisposable & {
   readonly federation: Federation

@@ -14,7 +14,7 @@ import type { Signer } from '#trust/keys.ts'
 import { jsonFiles, type Members, proveKey } from '#trust/members.ts'
 
 /** The `typ` of a party's detached signature (RFC 7515 appendix F). */
-export const SIGNATURE_TYPE = 'credit-agreement+jwt'
+const SIGNATURE_TYPE = 'credit-agreement+jwt'
 
 const Family = z.strictObject({
   fields: z.array(Code).min(1),
@@ -85,12 +85,16 @@ export function readAgreements(
   const all: Signed[] = []
   for (const name of jsonFiles(folder)) {
     const found: Fault[] = []
+    const stem = name.replace(/\.json$/, '')
     const text = readAgreement(readFileSync(join(folder, name), 'utf8'), `agreements/${name}`, found)
-    if (text !== undefined && text.parties.includes(us)) {
-      if (`${text.id}.json` !== name)
-        found.push(fault(name, 'id', 'differs from the file name', 'name the file after the id'))
+    if (text !== undefined && !text.parties.includes(us) && existsSync(join(folder, `${stem}.${us}.jws`))) {
+      const remedy = 'take the copy that was signed, or remove our signature'
+      found.push(fault(name, 'parties', `we signed this agreement, and it does not name ${us}`, remedy))
+    }
+    if (text?.parties.includes(us)) {
+      if (text.id !== stem) found.push(fault(name, 'id', 'differs from the file name', 'name the file after the id'))
       found.push(...faultsOf(text, `agreements/${name}`, members, vocabulary))
-      for (const party of text.parties) found.push(...signatureFaults(folder, text, party, members, now))
+      for (const party of text.parties) found.push(...signatureFaults(folder, stem, text, party, members, now))
       if (found.length === 0) all.push(signed(text))
     }
     faults.push(...found)
@@ -203,8 +207,15 @@ function faultsOf(text: Agreement, file: string, members: Members, vocabulary: V
   return faults
 }
 
-function signatureFaults(folder: string, text: Agreement, party: string, members: Members, now: number): Fault[] {
-  const name = `${text.id}.${party}.jws`
+function signatureFaults(
+  folder: string,
+  stem: string,
+  text: Agreement,
+  party: string,
+  members: Members,
+  now: number,
+): Fault[] {
+  const name = `${stem}.${party}.jws`
   const path = join(folder, name)
   if (!existsSync(path)) {
     return [
@@ -212,7 +223,7 @@ function signatureFaults(folder: string, text: Agreement, party: string, members
         name,
         '',
         `${party} has not signed`,
-        `have ${party} run \`xinqiao agreement sign ${text.id}\` and send the file`,
+        `have ${party} run \`xinqiao agreement sign ${stem}\` and send the file`,
       ),
     ]
   }

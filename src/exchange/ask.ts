@@ -108,7 +108,7 @@ const PeerAnswer = z
     entry: z.int().optional(),
   })
   .meta({ id: 'PeerAnswer' })
-export type PeerAnswer = z.infer<typeof PeerAnswer>
+type PeerAnswer = z.infer<typeof PeerAnswer>
 
 export const AskAnswer = z
   .strictObject({

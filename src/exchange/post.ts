@@ -6,7 +6,7 @@ import type { Keys } from '#trust/keys.ts'
 import { type Member, type Members, provePeer, type Shown } from '#trust/members.ts'
 
 /** What a peer sent back, not yet verified. */
-export type Reply = { readonly kind: 'answer' | 'refusal'; readonly token: string }
+type Reply = { readonly kind: 'answer' | 'refusal'; readonly token: string }
 
 export type Post = {
   /** Sends a question to a member. Throws `peer.unreachable`, `peer.slow`, `peer.refused` or `peer.answer`. */

@@ -9,7 +9,7 @@ export const types = {
   answer: 'credit-answer+jwt',
   refusal: 'credit-refusal+jwt',
 } as const
-export type MessageType = (typeof types)[keyof typeof types]
+
 
 export const limits = {
   /** Characters of a question as sent; 100 subjects and every field fit four times over. */
@@ -25,7 +25,8 @@ export const limits = {
 
 const name = (length: number) => z.string().min(1).max(length)
 export const CityId = z.string().regex(/^[a-z][a-z0-9-]{1,30}$/)
-export const Code = z.string().regex(/^[a-z0-9][a-zA-Z0-9.-]{0,63}$/)
+/** A code is a word of the vocabulary or a name; it goes into logs and ledgers, so a subject's or a person's number is none. */
+export const Code = z.string().regex(/^(?!.*(?:[0-9]{8}[0-9a-zA-Z]{10}|[0-9]{11}))[a-z0-9][a-zA-Z0-9.-]{0,63}$/)
 const Hash = z.string().regex(/^[A-Za-z0-9_-]{43}$/)
 /** RFC 9562 version 7: time-ordered, so that the ledger's uniqueness index grows at its end and stays cheap. */
 export const Jti = z.string().regex(/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/)

@@ -148,15 +148,16 @@ function checkTable(
     else checkRule(here, rule, field, table, form, vocabulary, report)
   }
   for (const [name, { zh }] of family.fields) {
-    const mapped = name in table.fields
-    if (!mapped && !(name in table.absent)) {
+    const mapped = Object.hasOwn(table.fields, name)
+    if (!mapped && !Object.hasOwn(table.absent, name)) {
       report(
         [...path, 'fields'],
         `the field ${name} (${zh}) is not mapped`,
         'Map it, or name it under "absent" with the reason',
       )
     }
-    if (mapped && name in table.absent) report([...path, 'absent', name], 'the field is mapped', 'Remove it here')
+    if (mapped && Object.hasOwn(table.absent, name))
+      report([...path, 'absent', name], 'the field is mapped', 'Remove it here')
   }
   for (const name of Object.keys(table.absent)) {
     if (!family.fields.has(name)) report([...path, 'absent', name], `the family has no field ${name}`, 'Remove it')
@@ -194,13 +195,14 @@ function checkColumns(path: readonly PropertyKey[], table: TableForm, report: Re
     ...[table.publishedUntil, table.ended].flatMap(rule => (rule === undefined ? [] : columnsOf(rule))),
   ]
   for (const column of new Set(named)) {
-    if (column in table.ignored) report([...path, 'ignored', column], 'the column is read', 'Remove it here')
-    if (!(column in table.columns)) {
+    if (Object.hasOwn(table.ignored, column))
+      report([...path, 'ignored', column], 'the column is read', 'Remove it here')
+    if (!Object.hasOwn(table.columns, column)) {
       report([...path, 'columns'], `the column ${column} has no label`, 'Add it with its Chinese label')
     }
   }
   for (const column of Object.keys(table.columns)) {
-    if (!used.has(column) && !(column in table.ignored)) {
+    if (!used.has(column) && !Object.hasOwn(table.ignored, column)) {
       report(
         [...path, 'columns', column],
         'nothing reads the column',
@@ -258,7 +260,7 @@ function checkRule(
   if (!coded && rule.constant !== undefined && field.type !== 'text') {
     report([...path, 'constant'], `a field of type ${field.type} has no constant`, 'Name a column')
   }
-  if (rule.asOf !== undefined && !(rule.asOf in table.fields)) {
+  if (rule.asOf !== undefined && !Object.hasOwn(table.fields, rule.asOf)) {
     report([...path, 'asOf'], `the field ${rule.asOf} is not mapped`, 'Name a date field of this table')
   }
   if (!coded || rule.codes === undefined) return
@@ -322,7 +324,8 @@ function checkChoice(
     ...(chooser.constant ? [chooser.constant] : []),
   ])
   for (const code of possible) {
-    if (!(code in lists)) report([...path, 'codes', 'lists'], `there is no list for ${by} ${code}`, 'Add its list')
+    if (!Object.hasOwn(lists, code))
+      report([...path, 'codes', 'lists'], `there is no list for ${by} ${code}`, 'Add its list')
   }
   for (const code of Object.keys(lists)) {
     if (!possible.has(code))
@@ -391,11 +394,11 @@ function checkShown(form: MappingForm, vocabulary: Vocabulary, report: Report) {
   for (const family of vocabulary.families.keys()) {
     const tables = Object.entries(form.tables).filter(([, table]) => table.family === family)
     const always = tables.filter(([, { shows }]) => shows === true)
-    if (always.length === 0 && !(family in form.unshown)) {
+    if (always.length === 0 && !Object.hasOwn(form.unshown, family)) {
       const remedy = `Set "shows" to true in one table, or name ${family} under "unshown" with the reason`
       report(['tables'], `no table takes every foreign record of the family ${family}`, remedy)
     }
-    if (always.length > 0 && family in form.unshown) {
+    if (always.length > 0 && Object.hasOwn(form.unshown, family)) {
       report(['unshown', family], `the table ${always[0]?.[0]} shows every record of it`, 'Remove it here')
     }
     for (const [name, { shows }] of tables.slice(tables.findIndex(([, table]) => table.shows === true) + 1)) {

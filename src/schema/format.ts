@@ -36,7 +36,7 @@ const Dates = z.strictObject({
 export type Dates = z.infer<typeof Dates>
 
 /** How the local word stands to the shared code: the same; within it (says more); around it (says less); across; nothing. */
-export const relations = ['exact', 'narrower', 'broader', 'overlapping', 'none'] as const
+const relations = ['exact', 'narrower', 'broader', 'overlapping', 'none'] as const
 export type Relation = (typeof relations)[number]
 
 const dated = { validFrom: z.iso.date().optional(), validTo: z.iso.date().optional() }

@@ -73,7 +73,7 @@ export function compileTable(name: string, form: TableForm, rules: Compiler, voc
       },
     }),
     read: rowReader(name, form, mapped, rules, family),
-    version: version === undefined ? undefined : row => Number(row[version] ?? 0),
+    version: version === undefined ? undefined : row => Number(row[version] ?? Number.NaN),
     labels: form.columns,
     writes: new Map(mapped.map(([field, rule]) => [field.name, rules.write(rule, field)])),
     shows: shown(form.shows),

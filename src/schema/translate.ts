@@ -23,7 +23,7 @@ export type LocalRecord = {
 }
 
 /** A field, or a part of one, for which we have no column or no word. */
-export type Untranslated = {
+type Untranslated = {
   readonly field: string
   readonly zh: string
   /** The other city's own word or text. */
@@ -71,11 +71,15 @@ export function toShared(rows: readonly FoundRow[], mapping: CompiledMapping): S
     latest ??= new Map()
     const key = `${name} ${subject} ${record.id}`
     const known = latest.get(key)
-    if (known === undefined) latest.set(key, { version, at: records.push(record) - 1 })
-    else if (version > known.version) {
+    if (known !== undefined && version < known.version) continue
+    if (known !== undefined && version > known.version) {
       known.version = version
       records[known.at] = record
+      continue
     }
+    // The first of its id, or one that cannot be told to be older or newer: neither is dropped.
+    const at = records.push(record) - 1
+    if (known === undefined && !Number.isNaN(version)) latest.set(key, { version, at })
   }
   return records
 }

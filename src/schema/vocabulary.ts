@@ -18,7 +18,7 @@ export type Term = {
   readonly validTo: string | null
 }
 
-export const fieldTypes = ['text', 'date', 'money', 'decimal', 'code', 'codes'] as const
+const fieldTypes = ['text', 'date', 'money', 'decimal', 'code', 'codes'] as const
 export type FieldType = (typeof fieldTypes)[number]
 
 export type Field = {
@@ -32,14 +32,14 @@ export type Field = {
   readonly required: boolean
 }
 
-export type Family = Term & {
+type Family = Term & {
   readonly fields: ReadonlyMap<string, Field>
   /** The field that names the list, or the rating scheme, of a record. */
   readonly listField: string | undefined
   readonly schemeField: string | undefined
 }
 
-export type ListType = Term & {
+type ListType = Term & {
   readonly colour: 'red' | 'black' | 'notice'
   /** 严重失信主体名单: only such a list may carry measures, and only with its legal basis. */
   readonly severe: boolean
@@ -47,7 +47,7 @@ export type ListType = Term & {
   readonly basis: string | null
 }
 
-export type RatingLevel = Term & {
+type RatingLevel = Term & {
   readonly scheme: string
   /** The word or letter of the level alone, as its scheme writes it. */
   readonly short: string
@@ -55,7 +55,7 @@ export type RatingLevel = Term & {
   readonly rank: number | null
 }
 
-export type RatingScheme = Term & {
+type RatingScheme = Term & {
   readonly origin: string
   readonly issuer: string
   readonly levels: readonly RatingLevel[]

@@ -8,7 +8,7 @@ import { codeOf, dayOf, listsOf, meaningsOf, splitter } from './read.ts'
 import type { Field, Term, Vocabulary } from './vocabulary.ts'
 
 /** What a value becomes in our columns. `missing` are parts for which we have no word. */
-export type Written = {
+type Written = {
   readonly columns: Readonly<Record<string, string>>
   readonly meaning?: { readonly original: string; readonly relation: Relation }
   readonly missing?: Missing

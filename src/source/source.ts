@@ -6,8 +6,7 @@ import { Refusal, refuse } from '#protocol/refusal.ts'
 export type Row = Readonly<Record<string, string | null>>
 
 /** How a subject code may stand in a key column: as it is, in lower case, or as its organisation code (characters 9 to 17). */
-export const keyForms = ['code', 'lower', 'organisation', 'organisation-hyphen'] as const
-export type KeyForm = (typeof keyForms)[number]
+type KeyForm = 'code' | 'lower' | 'organisation' | 'organisation-hyphen'
 
 /** A table to read: which columns, by which key, which rows. A city's compiled mapping gives these. */
 export type Table = {
@@ -38,7 +37,7 @@ export type Table = {
  * The column holds one of the texts; or none of them (an empty column then counts as none of them); or nothing, or
  * something.
  */
-export type Condition = {
+type Condition = {
   readonly column: string
   readonly in?: readonly string[]
   readonly notIn?: readonly string[]
@@ -47,7 +46,7 @@ export type Condition = {
 
 export type Found = { readonly table: string; readonly subject: string; readonly row: Row }
 
-export type SourceFault = 'source.unreachable' | 'source.slow'
+type SourceFault = 'source.unreachable' | 'source.slow'
 
 /** One database. What fails rejects with a Refusal of a SourceFault code, and the next call tries anew. */
 export type Source = {
@@ -79,7 +78,7 @@ export type Sources = {
   check(): Promise<readonly SourceState[]>
   close(): Promise<void>
 }
-export type SourceState = { readonly name: string; readonly fault?: SourceFault; readonly detail?: string }
+type SourceState = { readonly name: string; readonly fault?: SourceFault; readonly detail?: string }
 
 /** A failed look at the supply column is repeated after this time at the earliest: it may have cost a full timeout. */
 const FAILURE_LIFETIME_MS = 5_000

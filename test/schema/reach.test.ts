@@ -348,6 +348,17 @@ describe('Quzhou: data items, 0 means public, version numbers', () => {
     expect(records[0]?.fields['kinds']).toEqual({ codes: ['01', '02'], original: '01,02' })
   })
 
+  test('a version that is no number, or stands twice, drops nothing', async () => {
+    const versions = ['a', 1, 1, null, 2].map((CF010017, i) => ({
+      ...row,
+      CF010001: 'x',
+      CF010002: String(i),
+      CF010017,
+    }))
+    const records = await recordsOf(quzhou, { CF01: versions })
+    expect(records.map(({ fields }) => fields['number'])).toEqual(['0', '4', '2', '3'])
+  })
+
   test('1 is not public, and what may be a person is not taken for none', async () => {
     const records = await recordsOf(quzhou, {
       CF01: [

@@ -1,0 +1,126 @@
+/** What the agreement grants by the minute and by the day, and that neither midnight, a restart nor another agreement gives more. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { Signed } from '#agreement/agreement.ts'
+import { quotas, startOfDay } from '#agreement/quota.ts'
+import { RefusalMessage, types } from '#protocol/message.ts'
+import { claimsIn, type Running, runFederation } from '../federation.ts'
+
+function agreementOf(questionsPerMinute: number, subjectsPerDay: number, id = 'a'): Signed {
+  const both = { zh: '协议', en: 'agreement' }
+  const days = { signedOn: '2026-01-01', validFrom: '2026-01-01', validTo: '2027-12-31' }
+  const text = {
+    id,
+    title: both,
+    parties: ['a', 'b'],
+    ...days,
+    quota: { questionsPerMinute, subjectsPerDay },
+    grants: [],
+  }
+  return { text, digest: 'A'.repeat(43), begins: 0, ends: Number.MAX_SAFE_INTEGER }
+}
+
+describe('a quota', () => {
+  /** 23:59:30 in Asia/Shanghai. */
+  const evening = Date.parse('2026-11-22T15:59:30Z')
+  let now = evening
+  const clock = () => now
+
+  it('of questions is for a minute of the clock', () => {
+    now = evening
+    const { take } = quotas(clock, () => 0)
+    const agreement = agreementOf(2, 100)
+    take(agreement, 'b', 1)
+    take(agreement, 'b', 1)
+    expect(() => take(agreement, 'b', 1)).toThrow('load.rate')
+    now += 60_000
+    expect(() => take(agreement, 'b', 1)).not.toThrow()
+  })
+
+  it('of subjects is for a day in Asia/Shanghai', () => {
+    now = evening
+    const { take } = quotas(clock, () => 0)
+    const agreement = agreementOf(100, 10)
+    take(agreement, 'b', 10)
+    expect(() => take(agreement, 'b', 1)).toThrow('load.rate')
+    now = Date.parse('2026-11-22T16:00:00Z')
+    expect(() => take(agreement, 'b', 10)).not.toThrow()
+  })
+
+  it('counts nothing for a question that is too much, so that a smaller one still passes', () => {
+    now = evening
+    const { take } = quotas(clock, () => 0)
+    const agreement = agreementOf(2, 10)
+    take(agreement, 'b', 8)
+    for (let i = 0; i < 5; i += 1) expect(() => take(agreement, 'b', 3)).toThrow('subjects today')
+    expect(() => take(agreement, 'b', 2)).not.toThrow()
+  })
+
+  it('is each peer’s and each agreement’s own', () => {
+    now = evening
+    const { take } = quotas(clock, () => 0)
+    take(agreementOf(1, 1), 'b', 1)
+    expect(() => take(agreementOf(1, 1), 'c', 1)).not.toThrow()
+    expect(() => take(agreementOf(1, 1, 'other'), 'b', 1)).not.toThrow()
+  })
+
+  it('begins with what was spent before a restart, on that day and no other', () => {
+    now = evening
+    const { take } = quotas(clock, () => 9)
+    const agreement = agreementOf(100, 10)
+    expect(() => take(agreement, 'b', 2)).toThrow('subjects today')
+    now = Date.parse('2026-11-22T16:00:00Z')
+    expect(() => take(agreement, 'b', 10)).not.toThrow()
+  })
+
+  it('of a day begins at midnight in Asia/Shanghai', () => {
+    for (const [at, start] of [
+      ['2026-11-22T15:59:59.999Z', '2026-11-21T16:00:00Z'],
+      ['2026-11-22T16:00:00.000Z', '2026-11-22T16:00:00Z'],
+    ] as const)
+      expect(startOfDay(Date.parse(at))).toBe(Date.parse(start))
+  })
+})
+
+describe('a peer', () => {
+  let running: Running
+  beforeAll(async () => {
+    running = await runFederation({
+      edit: agreement => Object.assign(agreement, { quota: { questionsPerMinute: 4, subjectsPerDay: 150 } }),
+    })
+  })
+  afterAll(() => running[Symbol.asyncDispose]())
+
+  const hundred = Array.from({ length: 100 }, () => '91320281250344877K')
+  async function refusalOf(over: Readonly<Record<string, unknown>>) {
+    const { status, type, text } = await running.query('huizhou', 'jiangyin', over)
+    return type === `application/${types.refusal}`
+      ? [status, RefusalMessage.parse(claimsIn(text)).refusal.code]
+      : [status, undefined]
+  }
+
+  it('that has used up its subjects of the day is refused under signature, before and after a restart', async () => {
+    expect(await refusalOf({ subjects: hundred })).toEqual([200, undefined])
+    expect(await refusalOf({ subjects: hundred })).toEqual([429, 'load.rate'])
+    await running.restart('jiangyin')
+    expect(await refusalOf({ subjects: hundred })).toEqual([429, 'load.rate'])
+    expect(await refusalOf({ subjects: hundred.slice(0, 50) })).toEqual([200, undefined])
+    expect(await refusalOf({})).toEqual([429, 'load.rate'])
+  })
+
+  it('that asks too often in a minute is refused under signature, told when to come back, and answered then', async () => {
+    const seen = new Set<unknown>()
+    // Wherever in the minute this begins, ten questions are more than two minutes grant.
+    for (let i = 0; i < 10; i += 1) {
+      const { status, text } = await running.query('jiangyin', 'huizhou', { subjects: ['91441300195971850Y'] })
+      seen.add(status)
+      if (status === 429) expect(RefusalMessage.parse(claimsIn(text)).refusal.code).toBe('load.rate')
+    }
+    expect(seen).toEqual(new Set([200, 429]))
+  })
+
+  it('is told of its own department’s question that the quota is used up, and not that nothing is known', async () => {
+    const request = { peer: 'jiangyin', subjects: hundred, purpose: 'tendering', matter: '惠招〔2026〕1号' }
+    const { body } = await running.ask('huizhou', request)
+    expect(body.peers[0]).toMatchObject({ outcome: 'refused', reason: { code: 'load.rate' } })
+  })
+})
