@@ -29,22 +29,30 @@ export function openSqlite({
       open = undefined
     }
   }
-  // The tables of one question are read one right after the other: one look at the file is enough for all of them.
-  let looked = false
+  // The tables of one question are read one right after the other: one look at the file and one read transaction, with one
+  // taking of locks, serve all of them, and show them as of one moment.
+  let reading = false
+  const finish = () => {
+    reading = false
+    try {
+      if (open?.db.isTransaction) open.db.exec('commit')
+    } catch {
+      drop()
+    }
+  }
   const database = () => {
-    if (open !== undefined && looked) return open
+    if (open !== undefined && reading) return open
     const { dev, ino } = statSync(path)
     const file = `${dev}:${ino}`
-    looked = true
-    queueMicrotask(() => {
-      looked = false
-    })
+    reading = true
+    queueMicrotask(finish)
     if (open !== undefined && open.file !== file) drop()
     if (open === undefined) {
       const db = new DatabaseSync(path, { readOnly: true, timeout: busyMs })
       db.exec('pragma trusted_schema = off; pragma query_only = on')
       open = { db, file, statements: new Map() }
     }
+    if (!open.db.isTransaction) open.db.exec('begin')
     return open
   }
   const statement = (text: string) => {

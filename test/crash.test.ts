@@ -1,0 +1,203 @@
+/** A gateway as a process of its own is killed and ended under load: what reached the caller is in the ledger, and nothing is lost that need not be. */
+import type { ChildProcess } from 'node:child_process'
+import { randomUUIDv7 } from 'node:crypto'
+import { once } from 'node:events'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { connect, type TLSSocket } from 'node:tls'
+import { Pool } from 'undici'
+import { afterAll, describe, expect, it } from 'vitest'
+import { openLedger } from '#ledger/sqlite.ts'
+import { verifyLedger } from '#ledger/verify.ts'
+import { digest } from '#protocol/canonical.ts'
+import { Answer, types } from '#protocol/message.ts'
+import { makeFederation } from '../src/federation.ts'
+import { readIdentity } from '../src/gateway.ts'
+import { endProcess, startProcess } from '../src/process.ts'
+import { agreementId, claimsIn } from './federation.ts'
+
+const LANES = 24
+
+const folders: string[] = []
+afterAll(() => {
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true })
+})
+
+/** Jiangyin to be started as a process, and Huizhou's means to load it with distinct questions. */
+async function scene() {
+  const folder = mkdtempSync(join(tmpdir(), 'xinqiao-crash-'))
+  folders.push(folder)
+  const federation = await makeFederation(folder, {
+    edit: agreement => Object.assign(agreement, { quota: { questionsPerMinute: 1e9, subjectsPerDay: 1e9 } }),
+  })
+  const { environment, settings } = federation.city('jiangyin')
+  const { keys, members } = await readIdentity(federation.city('huizhou').settings, Date.now(), [])
+  if (keys === undefined) throw new Error('no keys')
+  const text: unknown = JSON.parse(readFileSync(join(settings.config, 'agreements', `${agreementId}.json`), 'utf8'))
+  const agreement = { id: agreementId, digest: digest(text) }
+  const tls = {
+    ca: members.anchors.rootsPem,
+    cert: keys.transport.pem,
+    key: keys.transport.keyPem,
+    checkServerIdentity: () => undefined,
+  }
+  const question = () => {
+    const iat = Math.floor(Date.now() / 1000)
+    const claims = {
+      iss: 'huizhou',
+      aud: 'jiangyin',
+      iat,
+      nbf: iat,
+      exp: iat + 60,
+      jti: randomUUIDv7(),
+      agreement,
+      purpose: 'tendering',
+      matter: '惠招〔2026〕118号',
+      subjects: ['91320281250344877K', '91320281XXXXXX0197'],
+      want: [{ family: 'licence' }, { family: 'penalty' }],
+    }
+    return { jti: claims.jti, token: keys.signer(types.query, JSON.stringify(claims)).token }
+  }
+  return {
+    question,
+    tls,
+    listen: settings.peersListen,
+    ledger: join(settings.data, 'ledger.sqlite'),
+    start: () => startProcess(environment),
+    openPool: () => new Pool(`https://127.0.0.1:${settings.peersListen.port}`, { connections: LANES, connect: tls }),
+  }
+}
+type Scene = Awaited<ReturnType<typeof scene>>
+
+type Answered = { readonly jti: string; readonly answer: Answer }
+type Load = { readonly answered: Answered[]; readonly failures: unknown[] }
+
+/** Every lane asks one question after the other until one fails; `each` is told of every answer. */
+async function load({ question, openPool }: Scene, each: (answered: number) => void): Promise<Load> {
+  const pool = openPool()
+  const answered: Answered[] = []
+  const failures: unknown[] = []
+  const lane = async () => {
+    try {
+      for (;;) {
+        const { jti, token } = question()
+        const headers = { 'content-type': `application/${types.query}` }
+        const { statusCode, body } = await pool.request({ path: '/query', method: 'POST', headers, body: token })
+        const said = await body.text()
+        if (statusCode !== 200) throw new Error(`${statusCode} ${said}`)
+        answered.push({ jti, answer: Answer.parse(claimsIn(said)) })
+        each(answered.length)
+      }
+    } catch (error) {
+      failures.push(error)
+    }
+  }
+  await Promise.all(Array.from({ length: LANES }, lane))
+  await pool.destroy()
+  return { answered, failures }
+}
+
+/** Each answer, one by one, has its entry: the very leaf, at its place, of this question. */
+async function expectEntered(path: string, answered: readonly Answered[]): Promise<void> {
+  const receipts = answered.map(({ answer }) => answer.receipt)
+  expect(verifyLedger(path, { receipts })).toMatchObject({ verified: true, faults: [] })
+  await using ledger = openLedger(path, 'jiangyin')
+  for (const { jti, answer } of answered) {
+    expect(answer.req_jti).toBe(jti)
+    const entry = await ledger.entry(answer.receipt.index)
+    expect(entry?.receipt).toEqual(answer.receipt)
+    expect(entry?.entry).toMatchObject({ kind: 'answered', jti, questionHash: answer.req_hash })
+  }
+}
+
+describe('a gateway under load', () => {
+  it.concurrent('that is killed twenty times never loses the entry of an answer that reached the caller', {
+    timeout: 120_000,
+  }, async () => {
+    const jiangyin = await scene()
+    const all: Answered[] = []
+    for (let round = 0; round < 20; round += 1) {
+      const child = await jiangyin.start()
+      const gone = once(child, 'exit')
+      // From the very first answer on to the middle of many: another moment of the group commit each time.
+      const until = 1 + round * 7
+      const { answered } = await load(jiangyin, count => {
+        if (count === until) child.kill('SIGKILL')
+      })
+      expect((await gone)[1]).toBe('SIGKILL')
+      expect(answered.length).toBeGreaterThanOrEqual(until)
+      all.push(...answered)
+    }
+    await expectEntered(jiangyin.ledger, all)
+  })
+
+  it.concurrent('that is told to end answers every question it was sent, takes no other, and ends with 0', {
+    timeout: 60_000,
+  }, async () => {
+    const jiangyin = await scene()
+    for (const until of [1, 100, 400]) {
+      const before = verifyLedger(jiangyin.ledger).entries
+      const child = await jiangyin.start()
+      const gone = once(child, 'exit')
+      const { answered, failures } = await load(jiangyin, count => {
+        if (count === until) child.kill('SIGTERM')
+      })
+      expect(await gone).toEqual([0, null])
+      expect(failures).toHaveLength(LANES)
+      // Nobody was cut off: each lane found the door shut, before it had said anything.
+      for (const failure of failures) expect(unsent(failure), String(failure)).toBe(true)
+      await expectEntered(jiangyin.ledger, answered)
+      // Nor does the ledger say that anything was answered that did not arrive.
+      expect(verifyLedger(jiangyin.ledger).entries - before).toBe(answered.length)
+    }
+  })
+
+  it.concurrent('that is told to end does not wait without end for a caller that stalls', {
+    timeout: 60_000,
+  }, async () => {
+    const jiangyin = await scene()
+    const child = await jiangyin.start()
+    const stalled = await stall(jiangyin)
+    const began = performance.now()
+    await endProcess(child)
+    expect(child.exitCode).toBe(0)
+    expect(performance.now() - began).toBeLessThan(20_000)
+    stalled.destroy()
+  })
+
+  it.concurrent('that is told to end while it starts ends without harm', { timeout: 60_000 }, async () => {
+    const jiangyin = await scene()
+    const child = await jiangyin.start()
+    await ended(child, 'SIGTERM')
+    expect(child.exitCode).toBe(0)
+    const again = await jiangyin.start()
+    await ended(again, 'SIGINT')
+    expect(again.exitCode).toBe(0)
+    expect(verifyLedger(jiangyin.ledger)).toMatchObject({ verified: true, entries: 0 })
+  })
+})
+
+async function ended(child: ChildProcess, signal: 'SIGTERM' | 'SIGINT'): Promise<void> {
+  const gone = once(child, 'exit')
+  child.kill(signal)
+  await gone
+}
+
+/** Whether a request failed before any of it was sent. */
+function unsent(error: unknown): boolean {
+  if (!(error instanceof Error) || !('code' in error)) return false
+  return error.code === 'ECONNREFUSED' || /before secure TLS connection/.test(error.message)
+}
+
+/** A caller that sends half a question and then nothing. */
+async function stall({ tls, listen, question }: Scene): Promise<TLSSocket> {
+  const socket = connect({ ...tls, ...listen })
+  await once(socket, 'secureConnect')
+  const { token } = question()
+  socket.write(
+    `POST /query HTTP/1.1\r\nhost: x\r\ncontent-type: application/${types.query}\r\ncontent-length: ${token.length}\r\n\r\n${token.slice(0, 100)}`,
+  )
+  socket.on('error', () => undefined)
+  return socket
+}
