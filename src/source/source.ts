@@ -69,9 +69,13 @@ export type FamilyRows = {
   readonly freshness: Freshness
 }
 
+type Held = { readonly source: Source; readonly table: Table }
+
 /** The sources of a city, and how fresh their tables are; one for the life of a gateway. */
 export type Sources = {
   readonly all: readonly Source[]
+  /** The tables that hold a family, each with its source. */
+  holding(family: string): readonly Held[]
   /** The freshness of a family: that of its least fresh table. */
   freshness(family: string): Promise<Freshness>
   /** Each source and what hinders it, for readiness; `detail` is for our log alone. */
@@ -90,6 +94,11 @@ export function gather(
   sources: readonly Source[],
   { lifetimeMs = 60_000, now = Date.now }: { readonly lifetimeMs?: number; readonly now?: () => number } = {},
 ): Sources {
+  const families = Map.groupBy(
+    sources.flatMap(source => source.tables.map(table => ({ source, table }))),
+    ({ table }) => table.family,
+  )
+  const holding = (family: string): readonly Held[] => families.get(family) ?? []
   const seen = new Map<Table, { until: number; newest: Promise<string | undefined> }>()
 
   /** The instant of the newest supply. One look at a time, however many questions wait for it. */
@@ -111,22 +120,44 @@ export function gather(
     return look.newest
   }
 
+  // What is known of a family holds until one of its tables is to be looked at again, or grows stale; not worked out before.
+  const states = new Map<string, { until: number; freshness: Promise<Freshness> }>()
+  const look = async (family: string, state: { until: number }): Promise<Freshness> => {
+    const held = holding(family)
+    const instants = await Promise.all(held.map(({ source, table }) => table.freshness && newest(source, table)))
+    const tables = held.map(({ table }, i) => ({
+      asOf: instants[i],
+      maxAgeSeconds: table.freshness?.maxAgeSeconds ?? 0,
+    }))
+    const at = now()
+    state.until = Math.min(
+      ...held.map(({ table }) => seen.get(table)?.until ?? Number.POSITIVE_INFINITY),
+      ...tables.map(({ asOf, maxAgeSeconds }) => turnsStale(asOf, maxAgeSeconds)).filter(instant => instant > at),
+    )
+    return freshnessOf(family, tables, at)
+  }
+
   return {
     all: sources,
-    async freshness(family) {
-      const held = tablesOf(family, sources)
-      const instants = await Promise.all(held.map(({ source, table }) => table.freshness && newest(source, table)))
-      return freshnessOf(
-        family,
-        held.map(({ table }, i) => ({ asOf: instants[i], maxAgeSeconds: table.freshness?.maxAgeSeconds ?? 0 })),
-        now(),
-      )
+    holding,
+    freshness(family) {
+      const known = states.get(family)
+      if (known !== undefined && now() < known.until) return known.freshness
+      const state = { until: Number.POSITIVE_INFINITY, freshness: Promise.resolve<Freshness>({ family, status: 'unknown' }) }
+      state.freshness = look(family, state)
+      states.set(family, state)
+      return state.freshness
     },
     check: () => Promise.all(sources.map(stateOf)),
     async close() {
       await Promise.all(sources.map(source => source.close()))
     },
   }
+}
+
+/** The first instant at which a table supplied then counts as stale. */
+function turnsStale(asOf: string | undefined, maxAgeSeconds: number): number {
+  return asOf === undefined ? Number.POSITIVE_INFINITY : Date.parse(asOf) + maxAgeSeconds * 1000 + 1
 }
 
 function freshnessOf(
@@ -155,12 +186,6 @@ async function stateOf(source: Source): Promise<SourceState> {
   }
 }
 
-function tablesOf(family: string, sources: readonly Source[]) {
-  return sources.flatMap(source =>
-    source.tables.filter(table => table.family === family).map(table => ({ source, table })),
-  )
-}
-
 /**
  * Reads everything that the city keeps about the subjects: one result for each family, in the order asked. Never throws
  * for a source that fails, nor for a family that no source holds: that family is `unknown`, which is not "no records".
@@ -173,7 +198,7 @@ export async function lookUp(
 }
 
 async function lookUpFamily(family: string, subjects: readonly string[], sources: Sources): Promise<FamilyRows> {
-  const held = tablesOf(family, sources.all)
+  const held = sources.holding(family)
   if (held.length === 0) {
     return { family, rows: [], unknown: 'source.unreachable', freshness: { family, status: 'unknown' } }
   }

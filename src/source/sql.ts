@@ -29,8 +29,8 @@ export function openSqlite({
       open = undefined
     }
   }
-  // The tables of one question are read one right after the other: one look at the file and one read transaction, with one
-  // taking of locks, serve all of them, and show them as of one moment.
+  // What arrives in one turn is read in one turn: one look at the file and one read transaction, with one taking of locks,
+  // serve every table of every question in it, and show them as of one moment.
   let reading = false
   const finish = () => {
     reading = false
@@ -45,7 +45,7 @@ export function openSqlite({
     const { dev, ino } = statSync(path)
     const file = `${dev}:${ino}`
     reading = true
-    queueMicrotask(finish)
+    setImmediate(finish)
     if (open !== undefined && open.file !== file) drop()
     if (open === undefined) {
       const db = new DatabaseSync(path, { readOnly: true, timeout: busyMs })
@@ -131,6 +131,13 @@ function sqliteFault(error: unknown, name: string): Refusal {
 }
 
 /**
+ * One query at a time on each connection. postgres.js 3.4.9 passes over a query that was cancelled while it waited in a
+ * pipeline, and gives its result to the query after it: that may be an empty one, and nothing would look wrong. The option
+ * is real, though its types do not know it.
+ */
+const unpipelined = { max_pipeline: 0 }
+
+/**
  * PostgreSQL. The server ends a query after `timeoutMs`; a server or a network that says nothing at all is given up half
  * as much later. A lost connection is made anew by the next query.
  */
@@ -149,6 +156,7 @@ export function openPostgres({
 }): Source {
   const sql = postgres(url, {
     max: connections,
+    ...unpipelined,
     idle_timeout: 60,
     connect_timeout: Math.max(1, timeoutMs / 1000),
     // A pause before the next attempt would outlast the fault; every question is an attempt, and bounded.

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import postgres from 'postgres'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { translate } from '#schema/translate.ts'
 import { type Found, gather, lookUp, type Source, type Table } from '#source/source.ts'
@@ -123,6 +124,7 @@ describe('SQLite', () => {
     const path = file()
     const source = open(path)
     expect(await source.read(licence, [A])).toHaveLength(2)
+    await nextTurn()
     renameSync(path, `${path}.old`)
     expect(await lookAt(source)).toMatchObject([{ unknown: 'source.unreachable' }])
     const fresh = file()
@@ -130,6 +132,7 @@ describe('SQLite', () => {
       using db = new DatabaseSync(fresh)
       db.exec(`insert into 许可 values ('${A}', '新', 1, '2026-04-01', 1); pragma wal_checkpoint(truncate)`)
     }
+    await nextTurn()
     renameSync(fresh, path)
     expect(await source.read(licence, [A])).toHaveLength(3)
     await source.close()
@@ -169,6 +172,7 @@ describe('SQLite', () => {
     expect(await source.read(licence, [A])).toHaveLength(2)
     using db = new DatabaseSync(path)
     db.exec(`insert into 许可 values ('${A}', '新', 1, '2026-04-01', 1)`)
+    await nextTurn()
     expect(await source.read(licence, [A])).toHaveLength(3)
     await source.close()
   })
