@@ -1,6 +1,6 @@
 /** One running gateway: everything is read and checked before the first port opens, and ended in the reverse order. */
 import { randomUUIDv7 } from 'node:crypto'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, statSync } from 'node:fs'
 import { createServer as createHttp, type Server as HttpServer } from 'node:http'
 import { createServer as createHttps, type Server as HttpsServer } from 'node:https'
 import { type AddressInfo, Server, type Socket } from 'node:net'
@@ -229,6 +229,7 @@ function insideServer(app: Surface, { insideTls }: Settings) {
   if (insideTls === undefined) return createHttp(patience, listener)
   const read = (file: string) => readFileSync(join(insideTls, file))
   try {
+    if ((statSync(join(insideTls, 'tls.key')).mode & 0o077) !== 0) throw new Error('others may read tls.key')
     return createHttps({ ...patience, cert: read('tls.pem'), key: read('tls.key'), minVersion: 'TLSv1.2' }, listener)
   } catch (error) {
     throw new ConfigurationError([
@@ -236,7 +237,7 @@ function insideServer(app: Surface, { insideTls }: Settings) {
         file: 'environment',
         path: 'XINQIAO_INSIDE_TLS',
         problem: error instanceof Error ? error.message : 'cannot be used',
-        remedy: 'Put a certificate with its issuers in tls.pem, and its private key in tls.key, into that folder',
+        remedy: 'Put a certificate with its issuers in tls.pem, and its private key, for us alone, in tls.key there',
       },
     ])
   }

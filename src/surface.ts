@@ -152,10 +152,26 @@ type Note = (refusal: Refusal, about: Readonly<Record<string, unknown>>) => void
 export function noting(log: Logger, metrics: Metrics): Note {
   return (refusal, about) => {
     metrics.refusals.inc({ code: refusal.code })
-    const { code, detail, hint, cause } = refusal
-    if (code === 'fault') log.error({ ...about, code, detail, err: cause }, 'fault')
-    else log.warn({ ...about, code, detail, hint, ...(cause instanceof Error && { cause: cause.message }) }, 'refused')
+    const { code, hint } = refusal
+    const detail = refusal.detail && discreet(refusal.detail)
+    const cause = refusal.cause instanceof Error ? refusal.cause : undefined
+    if (code === 'fault') log.error({ ...about, code, detail, ...(cause && { err: described(cause) }) }, 'fault')
+    else log.warn({ ...about, code, detail, hint, ...(cause && { cause: described(cause).message }) }, 'refused')
   }
+}
+
+/** A code of a subject or the number of a person, wherever in a text it stands. */
+const NUMBERS = /[0-9]{8}[0-9A-Z]{10}|[0-9]{11,}/gi
+
+/** What others said of an error (a driver, a peer) may quote what it was about. */
+function discreet(text: string): string {
+  return text.replace(NUMBERS, '…')
+}
+
+/** An error for the log; a parser's own words are left out, for they quote the message that did not parse. */
+function described({ name, message, stack = '' }: Error) {
+  const frames = discreet(stack.slice(stack.indexOf('\n    at ') + 1))
+  return { type: name, message: name === 'SyntaxError' ? name : discreet(message), stack: frames }
 }
 
 /** The only end of what fails: a problem document (RFC 9457) that holds the public text and nothing else. */

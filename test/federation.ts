@@ -3,6 +3,7 @@ import { randomUUIDv7 } from 'node:crypto'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { Logger } from 'pino'
 import { Agent, request } from 'undici'
 import type { AskAnswer } from '#exchange/ask.ts'
 import { digest } from '#protocol/canonical.ts'
@@ -49,14 +50,18 @@ export type Running = AsyncDisposable & {
 
 export async function runFederation({
   peerTimeout,
+  log,
   ...options
-}: Parameters<typeof makeFederation>[1] & { readonly peerTimeout?: number } = {}): Promise<Running> {
+}: Parameters<typeof makeFederation>[1] & {
+  readonly peerTimeout?: number
+  readonly log?: Logger
+} = {}): Promise<Running> {
   const folder = mkdtempSync(join(tmpdir(), 'xinqiao-test-'))
   const federation = await makeFederation(folder, { logLevel: 'silent', ...options })
   const gateways = new Map<string, Gateway>()
   const start = (city: string) => {
     const { settings } = federation.city(city)
-    return startGateway(peerTimeout === undefined ? settings : { ...settings, peerTimeout })
+    return startGateway(peerTimeout === undefined ? settings : { ...settings, peerTimeout }, log)
   }
   for (const { id } of federation.cities) gateways.set(id, await start(id))
   const agents = new Map<string, Agent>()

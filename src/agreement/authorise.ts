@@ -193,13 +193,10 @@ function withheldOf(
   if (missing.length > 0) said.push({ family, fields: missing, rule: 'agreement.field' })
   if (closed.length > 0) said.push({ family, fields: closed, rule: 'agreement.share-level' })
   if (kinds.length > 0) said.push({ family, kinds, rule: 'agreement.family' })
-  if (granted.some(clause => clause.lists !== undefined)) said.push({ family, rule: 'agreement.list' })
-  if (granted.some(clause => clause.schemes !== undefined)) said.push({ family, rule: 'agreement.scheme' })
-  said.push(
-    { family, rule: 'agreement.share-level' },
-    { family, rule: 'record.ended' },
-    { family, rule: 'record.person' },
-  )
+  const records: RefusalCode[] = ['agreement.share-level', 'record.ended', 'record.person']
+  if (granted.some(clause => clause.schemes !== undefined)) records.unshift('agreement.scheme')
+  if (granted.some(clause => clause.lists !== undefined)) records.unshift('agreement.list')
+  said.push({ family, records })
   return said
 }
 

@@ -31,8 +31,9 @@ export async function answer(received: Received, city: City): Promise<Reply> {
     const disclosure = disclose(shared, permission)
     const { entry, evidence } = disclosed(request, disclosure, permission, city.now())
     const receipt = await city.ledger.append(entry, evidence)
-    const { token } = sign(answerTo(request, disclosure, receipt, city.newJti(), city.now()), city.signer)
-    if (evidence !== undefined) city.ledger.keep(receipt.index, { answer: token })
+    const outgoing = answerTo(request, disclosure, receipt, city.newJti(), city.now())
+    const { token } = sign(outgoing, city.signer)
+    if (evidence !== undefined) city.ledger.keep(receipt.index, { answer: token, around: outgoing.around })
     return { kind: 'answer', token, request }
   } catch (error) {
     return await refusing(request, error, city)

@@ -1,9 +1,8 @@
 /** What was signed comes back byte for byte, though the body of an answer is stored only once. */
-import { isUtf8 } from 'node:buffer'
 import { canonical, sha256 } from '#protocol/canonical.ts'
 import { Receipt } from '#protocol/message.ts'
 import type { Entry } from './entry.ts'
-import type { Evidence } from './ledger.ts'
+import type { Evidence, SignedAnswer } from './ledger.ts'
 
 /**
  * A signed answer less the body inside its payload, which was durable before there was a signature. Where the body is not
@@ -16,22 +15,13 @@ export type Signed = {
   readonly signature: string | null
 }
 
-/**
- * Takes a signed answer apart. The body is found when the payload holds its canonical text as it is, which is so when the
- * payload was written by `canonical` too; if not, nothing is lost but the room.
- */
-export function takeApart(token: string, body: Uint8Array | undefined): Signed {
-  const [header, payload, signature, ...rest] = token.split('.')
-  if (body !== undefined && body.length > 0 && header && payload && signature && rest.length === 0) {
-    const bytes = Buffer.from(payload, 'base64url')
-    const at = bytes.indexOf(body)
-    const before = bytes.toString('utf8', 0, Math.max(0, at))
-    const after = bytes.toString('utf8', at + body.length)
-    // What would not come back to the byte is kept whole: base64url in another form, UTF-8 with a fault.
-    const exact = isUtf8(bytes) && bytes.toString('base64url') === payload
-    if (at >= 0 && exact) return { header, before, after, signature }
+/** Takes a signed answer apart. Without `around` it is kept whole: nothing is lost but the room. */
+export function takeApart({ answer, around }: SignedAnswer): Signed {
+  const [header, , signature] = answer.split('.')
+  if (around === undefined || header === undefined || signature === undefined) {
+    return { header: null, before: answer, after: null, signature: null }
   }
-  return { header: null, before: token, after: null, signature: null }
+  return { header, ...around, signature }
 }
 
 /** The token that `takeApart` was given. */

@@ -16,6 +16,12 @@ export type Recorded = { readonly entry: Entry; readonly receipt: Receipt }
 /** The end of the chain: how many entries there are, and the link that depends on every one of them. */
 export type Head = { readonly count: number; readonly link: string }
 
+/** A signed answer; with what stands in its payload around the body, where the body is in it to the letter. */
+export type SignedAnswer = {
+  readonly answer: string
+  readonly around?: { readonly before: string; readonly after: string } | undefined
+}
+
 /** Everything is asynchronous, so that one type serves the file of one gateway and the PostgreSQL of several. */
 export type Ledger = AsyncDisposable & {
   readonly city: string
@@ -35,7 +41,7 @@ export type Ledger = AsyncDisposable & {
    * let go. Its receipt rides in the answer, so the entry comes first and this after; nobody waits for it, and it does not
    * throw. A crash in between leaves the answer body, which the entry's digest covers just as well, without our signature.
    */
-  keep(index: number, evidence: { readonly answer: string }): void
+  keep(index: number, signed: SignedAnswer): void
 
   /** Whether a message of this peer with this jti is recorded. A first look that saves work; `append` decides. */
   seen(peer: string, jti: string): boolean | Promise<boolean>

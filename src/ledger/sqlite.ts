@@ -25,7 +25,7 @@ import {
   readEntry,
 } from './entry.ts'
 import { putTogether, takeApart } from './evidence.ts'
-import type { Evidence, Head, Ledger, Recorded } from './ledger.ts'
+import type { Evidence, Head, Ledger, Recorded, SignedAnswer } from './ledger.ts'
 
 /** A group is written when so many wait, or so long after the first. */
 const GROUP = 32
@@ -204,7 +204,7 @@ function serve(db: DatabaseSync, path: string, identity: Identity, retention: nu
   const last = db.prepare('SELECT ix, link FROM entry ORDER BY ix DESC LIMIT 1')
   const insert = db.prepare('INSERT INTO entry (ix, body, previous, link) VALUES (?, ?, ?, ?)')
   const insertEvidence = db.prepare('INSERT INTO evidence (ix, question, answer, expires_at) VALUES (?, ?, ?, ?)')
-  const bodyOf = db.prepare('SELECT CAST(answer AS BLOB) AS body FROM evidence WHERE ix = ?')
+  const hasEvidence = db.prepare('SELECT ix FROM evidence WHERE ix = ?')
   const insertSigned = db.prepare('INSERT INTO signed (ix, header, before, after, signature) VALUES (?, ?, ?, ?, ?)')
   const probe = db.prepare('UPDATE probe SET filler = randomblob(4096)')
   const once = db.prepare(findInbound)
@@ -219,7 +219,7 @@ function serve(db: DatabaseSync, path: string, identity: Identity, retention: nu
 
   // Both are owned by append, keep and flush, which run to their end without an await: no group sees another half done.
   const waiting: Waiting[] = []
-  const keeping = new Map<number, string>()
+  const keeping = new Map<number, SignedAnswer>()
   let timer: NodeJS.Timeout | undefined
   let immediate: NodeJS.Immediate | undefined
   let closed = false
@@ -272,11 +272,9 @@ function serve(db: DatabaseSync, path: string, identity: Identity, retention: nu
     return receipt
   }
 
-  function writeSigned(index: number, answer: string): void {
-    const row = bodyOf.get(index)
-    if (row === undefined) return
-    const body = row['body']
-    const { header, before, after, signature } = takeApart(answer, body instanceof Uint8Array ? body : undefined)
+  function writeSigned(index: number, answer: SignedAnswer): void {
+    if (hasEvidence.get(index) === undefined) return
+    const { header, before, after, signature } = takeApart(answer)
     try {
       insertSigned.run(index, header, before, after, signature)
     } catch (fault) {
@@ -370,9 +368,9 @@ function serve(db: DatabaseSync, path: string, identity: Identity, retention: nu
       return promise
     },
 
-    keep: (index, { answer }) => {
+    keep: (index, signed) => {
       if (closed || keeping.size >= KEEPING_LIMIT) return
-      keeping.set(index, answer)
+      keeping.set(index, signed)
       if (waiting.length === 0) timer ??= setTimeout(flush, KEEP_DELAY)
     },
 

@@ -10,7 +10,6 @@ export const types = {
   refusal: 'credit-refusal+jwt',
 } as const
 
-
 export const limits = {
   /** Characters of a question as sent; 100 subjects and every field fit four times over. */
   queryBytes: 64 * 1024,
@@ -89,13 +88,16 @@ export const WireRecord = z.strictObject({
 })
 export type WireRecord = z.infer<typeof WireRecord>
 
-/** Something asked for that is not given, by rule; it says what kind of thing, never whether one exists. */
-export const Withheld = z.strictObject({
-  family: Code,
-  fields: z.array(Code).optional(),
-  kinds: z.array(z.enum(subjectKinds)).optional(),
-  rule: Refused,
-})
+/**
+ * Something asked for that is not given: fields, kinds of subject or the whole family by a rule, or records by any of several
+ * rules. It says what kind of thing, never whether one exists.
+ */
+export const Withheld = z.union([
+  z.strictObject({ family: Code, rule: Refused }),
+  z.strictObject({ family: Code, fields: z.array(Code).min(1), rule: Refused }),
+  z.strictObject({ family: Code, kinds: z.array(z.enum(subjectKinds)).min(1), rule: Refused }),
+  z.strictObject({ family: Code, records: z.array(Refused).min(1) }),
+])
 export type Withheld = z.infer<typeof Withheld>
 
 /** How fresh a family's source was when it answered. */

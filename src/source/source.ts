@@ -143,7 +143,10 @@ export function gather(
     freshness(family) {
       const known = states.get(family)
       if (known !== undefined && now() < known.until) return known.freshness
-      const state = { until: Number.POSITIVE_INFINITY, freshness: Promise.resolve<Freshness>({ family, status: 'unknown' }) }
+      const state = {
+        until: Number.POSITIVE_INFINITY,
+        freshness: Promise.resolve<Freshness>({ family, status: 'unknown' }),
+      }
       state.freshness = look(family, state)
       states.set(family, state)
       return state.freshness

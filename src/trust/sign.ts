@@ -13,7 +13,10 @@ import type { Verified } from './verify.ts'
 
 declare const composed: unique symbol
 /** A payload made by one of the builders below, and not otherwise. */
-export type Outgoing = { readonly typ: string; readonly payload: string; readonly [composed]: true }
+export type Outgoing = { readonly typ: string; readonly payload: string; readonly [composed]: true } & Partial<Around>
+
+/** What stands in the payload before and after the body of an answer, which the ledger already holds. */
+export type Around = { readonly around: { readonly before: string; readonly after: string } }
 
 /** A question that our own side of the agreement permits us to ask. */
 export function question(claims: Query): Outgoing {
@@ -32,7 +35,8 @@ export function answerTo(
   now: number,
 ): Outgoing {
   const claims: Omit<Answer, 'answer'> = { ...binding(request, jti, now), receipt }
-  return { typ: types.answer, payload: `{"answer":${text},${JSON.stringify(claims).slice(1)}` } as Outgoing
+  const around = { before: '{"answer":', after: `,${JSON.stringify(claims).slice(1)}` }
+  return { typ: types.answer, payload: around.before + text + around.after, around } as Outgoing
 }
 
 /** A refusal, bound in the same way. Only the public text of the table travels. */

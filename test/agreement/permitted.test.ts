@@ -247,14 +247,12 @@ describe('whatever was agreed, is kept and is asked', () => {
                 for (const field of fields ?? fieldsOf(family)) {
                   if (given !== undefined && Object.hasOwn(given.fields, field)) continue
                   const over = ended(each)
-                  const named = withheld.some(
-                    ({ rule, fields: names, kinds }) =>
-                      (over === rule && names === undefined) ||
-                      (rule === 'agreement.family' && (kinds === undefined || kinds.includes(kindOf(subject)))) ||
-                      (names !== undefined && names.includes(field)) ||
-                      (names === undefined &&
-                        ['agreement.list', 'agreement.scheme', 'agreement.share-level'].includes(rule)),
-                  )
+                  const named = withheld.some(each => {
+                    if ('fields' in each) return each.fields.includes(field)
+                    if ('kinds' in each) return each.kinds.includes(kindOf(subject))
+                    if ('records' in each) return over === undefined || each.records.includes(over)
+                    return true
+                  })
                   expect(named).toBe(true)
                   if (over === undefined) expect(permits(text, question.purpose, each, field)).toBe(false)
                 }

@@ -1,0 +1,94 @@
+/** The data volume is full: nothing leaves, readiness says why, and service resumes by itself when there is room. */
+import { execFileSync } from 'node:child_process'
+import { closeSync, cpSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, describe, expect, it } from 'vitest'
+import { verifyLedger } from '#ledger/verify.ts'
+import { Answer, Problem, type Receipt, types } from '#protocol/message.ts'
+import { claimsIn, runFederation } from '../federation.ts'
+
+const volume = mkdtempSync(join(tmpdir(), 'xinqiao-volume-'))
+const mounted = mount(volume)
+function mount(folder: string): boolean {
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=8m', 'tmpfs', folder], { stdio: 'ignore' })
+    return true
+  } catch {
+    return false
+  }
+}
+afterAll(() => {
+  if (mounted) execFileSync('umount', [volume])
+  rmSync(volume, { recursive: true })
+})
+
+/** Takes all that is left of the volume. */
+function fill(path: string): void {
+  const file = openSync(path, 'w')
+  try {
+    for (const size of [65_536, 4096, 1]) {
+      try {
+        while (writeSync(file, Buffer.alloc(size)) > 0);
+      } catch {
+        // Full for pieces of this size.
+      }
+    }
+  } finally {
+    closeSync(file)
+  }
+}
+
+describe.skipIf(!mounted)('a gateway whose data volume is full (skipped where a tmpfs cannot be mounted)', () => {
+  it('answers nothing, is not ready, and answers again when there is room', async () => {
+    await using running = await runFederation()
+    await running.stop('jiangyin')
+    const { settings } = running.federation.city('jiangyin')
+    const data = join(volume, 'data')
+    cpSync(settings.data, data, { recursive: true })
+    Object.assign(running.federation.city('jiangyin'), { settings: { ...settings, data } })
+    await running.start('jiangyin')
+    const readiness = async () => {
+      const response = await fetch(`${running.gateway('jiangyin').insideUrl}/health/ready`)
+      return { status: response.status, text: await response.text() }
+    }
+    const receipts: Receipt[] = []
+    const ask = async () => {
+      const { status, type, text } = await running.query('huizhou', 'jiangyin')
+      if (status === 200) receipts.push(Answer.parse(claimsIn(text)).receipt)
+      return { status, type, text }
+    }
+    for (let round = 0; round < 2; round += 1) {
+      expect((await ask()).status).toBe(200)
+      expect((await readiness()).status).toBe(200)
+
+      fill(join(volume, 'filler'))
+      const full = await readiness()
+      expect(full.status).toBe(503)
+      expect(full.text).toContain('ledger.unavailable')
+      // The ledger's file may have some room of its own; what is answered from it is entered like any other.
+      let refusal = await ask()
+      for (let tries = 0; refusal.status === 200 && tries < 500; tries += 1) refusal = await ask()
+      expect([refusal.status, refusal.type]).toEqual([503, 'application/problem+json'])
+      expect(Problem.parse(JSON.parse(refusal.text)).code).toBe('ledger.unavailable')
+      expect(refusal.text).not.toContain(types.answer)
+      const asked = await running.ask('jiangyin', {
+        peer: 'huizhou',
+        subjects: ['91441300195971850Y'],
+        purpose: 'tendering',
+        matter: '澄招〔2026〕1号',
+      })
+      expect([asked.status, asked.body.code]).toEqual([503, 'ledger.unavailable'])
+      expect((await fetch(`${running.gateway('jiangyin').insideUrl}/health/live`)).status).toBe(200)
+
+      rmSync(join(volume, 'filler'))
+      expect((await readiness()).status).toBe(200)
+      expect((await ask()).status).toBe(200)
+    }
+    await running.stop('jiangyin')
+    expect(verifyLedger(join(data, 'ledger.sqlite'), { receipts })).toMatchObject({
+      verified: true,
+      entries: receipts.length,
+    })
+  })
+})
