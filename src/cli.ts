@@ -181,9 +181,12 @@ async function init(words: string[]): Promise<Exit> {
      have the authority certify requests/*; put the certificates, root.pem and crls/ into certs/
   2. 把 ${peer} 的成员文件放入 federation-config/members/；按本市数据表修改 federation-config/mappings/${id}.json
      add the member file of ${peer}; fit the mapping to this city’s tables
-  3. xinqiao agreement sign ${id}-${peer} --env xinqiao.env
-  4. xinqiao check --env xinqiao.env
-  5. xinqiao serve --env xinqiao.env`)
+  3. 在 xinqiao.env 中写明数据源和地址 name the source and the addresses in xinqiao.env
+  4. xinqiao agreement sign ${id}-${peer} --env xinqiao.env
+     与 ${peer} 交换：双方保存同一文本和两份签名
+     exchange with ${peer}: both keep the one text, ${id}-${peer}.json, and both signatures beside it
+  5. xinqiao check --env xinqiao.env
+  6. xinqiao serve --env xinqiao.env`)
   return 0
 }
 
@@ -239,6 +242,8 @@ async function askCommand(words: string[]): Promise<Exit> {
   if (peer === undefined || subjects.length === 0) throw new Usage('a PEER and at least one CODE')
   const file = needed(values, 'key-file')
   const key = readFileSync(file === '-' ? 0 : file, 'utf8').trim()
+  if (!/^xq_[!-~]+$/.test(key))
+    throw new Failure(`${file} holds no department key`, 'Name the file that `xinqiao keys department` was written to')
   const response = await fetch(new URL('/ask', optional(values, 'url') ?? 'http://127.0.0.1:8080'), {
     method: 'POST',
     headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
@@ -479,6 +484,14 @@ const system: Readonly<Record<string, string>> = {
   EADDRNOTAVAIL: 'this machine has no such address; correct the settings',
   ECONNREFUSED: 'nothing listens there; start the gateway with `xinqiao serve`, or correct the address',
   ENOTFOUND: 'no such host; correct the address',
+  ...Object.fromEntries(
+    [
+      'DEPTH_ZERO_SELF_SIGNED_CERT',
+      'SELF_SIGNED_CERT_IN_CHAIN',
+      'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+      'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+    ].map(code => [code, 'set NODE_EXTRA_CA_CERTS to the file of the authority that certified the gateway’s inside']),
+  ),
 }
 
 /** An error without its stack, and what to do about it. */

@@ -24,9 +24,24 @@ export const Readiness = z
   .strictObject({ ready: z.boolean(), city: CityId, checks: z.array(Check) })
   .meta({ id: 'Readiness' })
 
-/** Every condition of readiness, in a fixed order. Never throws. */
-export async function checkHealth(city: City, keys: Keys): Promise<readonly Check[]> {
+/**
+ * Every condition of readiness, in a fixed order. Never throws. Why one is not met is told to `note` in the words of the
+ * system, which may be more than the surface shows.
+ */
+export async function checkHealth(
+  city: City,
+  keys: Keys,
+  note: (check: string, detail: string) => void,
+): Promise<readonly Check[]> {
   const now = city.now()
+  const checked = async (check: string, look: () => Found | Promise<Found>): Promise<Check> => {
+    try {
+      return { check, ok: true, ...(await look()) }
+    } catch (error) {
+      note(check, error instanceof Error ? error.message : String(error))
+      return { check, ok: false, detail: said(error) }
+    }
+  }
   return [
     ...(await Promise.all([
       checked('signing-certificate', () => until(proveKey(own(city), keys.signing, city.members.anchors, now))),
@@ -39,32 +54,26 @@ export async function checkHealth(city: City, keys: Keys): Promise<readonly Chec
       }),
       checked('agreements', () => inForceUntil(city, now)),
     ])),
-    ...(await sources(city)),
+    ...(await sources(city, note)),
   ]
 }
 
-async function sources(city: City): Promise<Check[]> {
+async function sources(city: City, note: (check: string, detail: string) => void): Promise<Check[]> {
   try {
     const states = await city.sources.check()
+    for (const { name, fault, detail } of states) if (fault !== undefined) note(`source:${name}`, detail ?? fault)
     return states.map(({ name, fault }) => ({
       check: `source:${name}`,
       ok: fault === undefined,
       ...(fault && { detail: fault }),
     }))
   } catch (error) {
+    note('source', error instanceof Error ? error.message : String(error))
     return [{ check: 'source', ok: false, detail: said(error) }]
   }
 }
 
 type Found = { readonly until?: string; readonly detail?: string }
-
-async function checked(check: string, look: () => Found | Promise<Found>): Promise<Check> {
-  try {
-    return { check, ok: true, ...(await look()) }
-  } catch (error) {
-    return { check, ok: false, detail: said(error) }
-  }
-}
 
 function said(error: unknown): string {
   return error instanceof Refusal ? error.message : 'failed'

@@ -1,4 +1,5 @@
 /** A gateway starts on a sound configuration and on no other, and says everything that is wrong at once: which file, where, and what to do. */
+import { execFile } from 'node:child_process'
 import { createPrivateKey, generateKeyPairSync } from 'node:crypto'
 import {
   chmodSync,
@@ -14,16 +15,18 @@ import {
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { Agent, request } from 'undici'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { readAgreement, signAgreement } from '#agreement/agreement.ts'
 import { ConfigurationError, type Fault } from '#protocol/fault.ts'
 import { signerOf } from '#trust/keys.ts'
 import { readMembers } from '#trust/members.ts'
-import { type Federation, makeFederation } from '../src/federation.ts'
+import { type Federation, home, makeFederation } from '../src/federation.ts'
 import { startGateway } from '../src/gateway.ts'
+import { Readiness } from '../src/health.ts'
 import { readSettings, type Settings } from '../src/settings.ts'
-import { daysFromNow, type Made, makeCrl, makeMember, makeRoot } from './certificates.ts'
+import { daysFromNow, type Made, makeCrl, makeLeaf, makeMember, makeRoot } from './certificates.ts'
 import { agreementId } from './federation.ts'
 
 const pristine = mkdtempSync(join(tmpdir(), 'xinqiao-pristine-'))
@@ -193,6 +196,17 @@ describe('our own certificates', () => {
     expect(await faultsOf()).toEqual([])
   })
 
+  it('are said to hold no longer than the revocation list that clears them', async () => {
+    await certified(undefined, false)
+    await using gateway = await startGateway(settings)
+    const { checks } = Readiness.parse(await (await fetch(`${gateway.insideUrl}/health/ready`)).json())
+    for (const { check, until } of checks.slice(0, 2)) {
+      expect(check).toMatch(/^(signing|transport)-certificate$/)
+      // The list of the test's own root is for seven days, its certificates are for longer.
+      expect(Date.parse(until ?? '') - Date.now()).toBeLessThanOrEqual(7 * 86_400_000)
+    }
+  })
+
   it.each([
     ['have expired', { city: 'jiangyin', notBefore: daysFromNow(-60), notAfter: daysFromNow(-1) }, false, 'expired'],
     ['are of the future', { city: 'jiangyin', notBefore: daysFromNow(1), notAfter: daysFromNow(60) }, false, 'not-yet'],
@@ -277,8 +291,10 @@ describe('the inside surface with TLS', () => {
   async function tls(): Promise<Made> {
     const root = await makeRoot()
     mkdirSync(insideTls, { recursive: true })
-    writeFileSync(join(insideTls, 'tls.pem'), root.certificate)
-    writeFileSync(join(insideTls, 'tls.key'), root.key, { mode: 0o600 })
+    const leaf = await makeLeaf({ issuer: root, ip: ['127.0.0.1'] })
+    writeFileSync(join(insideTls, 'tls.pem'), leaf.certificate)
+    rmSync(join(insideTls, 'tls.key'), { force: true })
+    writeFileSync(join(insideTls, 'tls.key'), leaf.key, { mode: 0o600 })
     return root
   }
 
@@ -288,12 +304,19 @@ describe('the inside surface with TLS', () => {
     await using gateway = await startGateway({ ...settings, ...changed })
     const { port } = new URL(gateway.insideUrl)
     expect(gateway.insideUrl).toMatch(/^https:/)
-    const dispatcher = new Agent({ connect: { ca: certificate, checkServerIdentity: () => undefined } })
+    const dispatcher = new Agent({ connect: { ca: certificate } })
     const ready = await request(`https://127.0.0.1:${port}/health/ready`, { dispatcher })
     expect(ready.statusCode).toBe(200)
     await ready.body.dump()
     await dispatcher.close()
     await expect(fetch(`http://127.0.0.1:${port}/health/ready`)).rejects.toThrow()
+    // The health check of the container, which knows no authority but the certificate itself.
+    const { environment } = federation.city('jiangyin')
+    const tlsSettings = { XINQIAO_INSIDE_LISTEN: `0.0.0.0:${port}`, XINQIAO_INSIDE_TLS: insideTls }
+    const { stdout } = await promisify(execFile)(process.execPath, [join(home, 'src', 'cli.ts'), 'health'], {
+      env: { ...environment, ...tlsSettings },
+    })
+    expect(stdout).toContain('"ready":true')
   })
 
   it.each([

@@ -5,8 +5,10 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Agreement, formatted, signAgreement } from '#agreement/agreement.ts'
+import { inForce } from '#agreement/authorise.ts'
 import { ConfigurationError, type Fault } from '#protocol/fault.ts'
 import { Answer, RefusalMessage, types } from '#protocol/message.ts'
+import { Refusal } from '#protocol/refusal.ts'
 import { type Federation, makeFederation } from '../../src/federation.ts'
 import { readIdentity, startGateway } from '../../src/gateway.ts'
 import { Readiness } from '../../src/health.ts'
@@ -261,6 +263,24 @@ function mutated(bytes: Uint8Array, at: number, by: number, how: string): Uint8A
 }
 
 describe('an agreement that', () => {
+  it('is in force holds from the first instant of its first day to the last of its last, in Asia/Shanghai', async () => {
+    await using running = await runFederation()
+    const { agreements } = running.gateway('jiangyin').city
+    const { digest } = agreements.find(agreementId) ?? { digest: '' }
+    const at = (instant: string) => {
+      try {
+        inForce(agreements, { id: agreementId, digest }, ['jiangyin', 'huizhou'], Date.parse(instant))
+        return 'in force'
+      } catch (error) {
+        return error instanceof Refusal ? error.code : error
+      }
+    }
+    expect(at('2026-03-31T15:59:59.999Z')).toBe('agreement.not-yet')
+    expect(at('2026-03-31T16:00:00.000Z')).toBe('in force')
+    expect(at('2028-03-31T15:59:59.999Z')).toBe('in force')
+    expect(at('2028-03-31T16:00:00.000Z')).toBe('agreement.expired')
+  })
+
   it.each([
     ['has ended', { validFrom: '2024-01-01', validTo: '2024-12-31' }, 'agreement.expired', 'ended on 2024-12-31'],
     ['has not begun', { validFrom: '2090-01-01', validTo: '2090-12-31' }, 'agreement.not-yet', 'begins on 2090-01-01'],

@@ -70,8 +70,8 @@ describe('a caller that', () => {
     for (const said of await Promise.all(stalled)) {
       // 408, or no word at all where nothing was asked; never an answer.
       expect(said.text).toMatch(/^(HTTP\/1\.1 408 |$)/)
-      expect(said.seconds).toBeGreaterThan(seconds - 2)
-      expect(said.seconds).toBeLessThan(seconds + 6)
+      expect(said.seconds).toBeGreaterThan(seconds - 4)
+      expect(said.seconds).toBeLessThan(seconds + 10)
     }
   })
 
@@ -83,7 +83,7 @@ describe('a caller that', () => {
     const { text, seconds } = await ended
     clearInterval(drip)
     expect(text).not.toContain('200 OK')
-    expect(seconds).toBeLessThan(16)
+    expect(seconds).toBeLessThan(20)
   })
 
   it.concurrent('stalls 300 times at once takes nobody’s place', async () => {

@@ -1,17 +1,18 @@
 /** The log says what happened to whom of the federation, and never about which enterprise or person, in which matter, or with which key. */
 import { randomUUIDv7 } from 'node:crypto'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { createServer } from 'node:https'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Writable } from 'node:stream'
 import { pino } from 'pino'
 import { Agent, request } from 'undici'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { digest } from '#protocol/canonical.ts'
 import { types } from '#protocol/message.ts'
 import { type Federation, makeFederation } from '../../src/federation.ts'
 import { type Gateway, readIdentity, startGateway } from '../../src/gateway.ts'
+import { endProcess, startProcess } from '../../src/process.ts'
 import { agreementId } from '../federation.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'xinqiao-log-'))
@@ -190,6 +191,27 @@ describe('the log', () => {
     await ask(question)
     await new Promise(resolve => impostor.close(resolve))
     expect(written.slice(from)).toContain('"peer":"jiangyin"')
+    expectSilent()
+  })
+
+  it('of a process reaches its standard output within seconds, a JSON object a line, and the last of it when it ends', async () => {
+    await Promise.all(gateways.splice(0).map(gateway => gateway.close()))
+    const [city] = federation.cities
+    if (city === undefined) throw new Error('no city')
+    const file = join(folder, 'log')
+    const out = openSync(file, 'w')
+    const child = await startProcess({ ...city.environment, XINQIAO_LOG_LEVEL: 'info' }, out)
+    closeSync(out)
+    const url = `http://${city.environment['XINQIAO_INSIDE_LISTEN']}`
+    const headers = { authorization: `Bearer ${city.departmentKey}`, 'content-type': 'application/json' }
+    const body = JSON.stringify({ ...question, peer: city.id === 'huizhou' ? 'jiangyin' : 'huizhou' })
+    await (await fetch(`${url}/ask`, { method: 'POST', headers, body })).text()
+    await vi.waitFor(() => expect(readFileSync(file, 'utf8')).toContain('peer.unreachable'), 10_000)
+    await (await fetch(`${url}/the/last`)).text()
+    await endProcess(child)
+    written = readFileSync(file, 'utf8')
+    expect(written).toContain('request.path')
+    for (const line of written.trimEnd().split('\n')) expect(JSON.parse(line)).toMatchObject({ city: city.id })
     expectSilent()
   })
 })

@@ -3,7 +3,7 @@ import { Writable } from 'node:stream'
 import { pino } from 'pino'
 import postgres, { type Sql } from 'postgres'
 import { Pool } from 'undici'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { Answer, Problem, types } from '#protocol/message.ts'
 import { claimsIn, type Running, runFederation } from '../federation.ts'
 import { cellText, demoTables } from '../schema/cities.ts'
@@ -105,7 +105,10 @@ describe('a source that', () => {
     try {
       const { result } = await answered()
       expect(result).toMatchObject({ status: 'unknown', records: [], unknown: [{ rule: 'source.unreachable' }] })
+      const from = written.length
       expect(await readiness()).toMatchObject({ status: 503, source: { ok: false, detail: 'source.unreachable' } })
+      // What the surface does not show, whoever runs the gateway finds in its log.
+      expect(written.slice(from)).toMatch(/"check":"source:city","detail":"[^"]*ECONNREFUSED[^"]*".*"not ready"/)
     } finally {
       await server.start()
       sql = connect()
@@ -179,7 +182,23 @@ describe('a gateway that is asked more than it can do', () => {
     expect((await answered()).result?.status).toBe('answered')
   })
 
-  it('tells departments the same', async () => {
+  it('is not let go of a question in hand when it is told to end', async () => {
+    const request = { peer: 'jiangyin', subjects: [sun], purpose: 'tendering', matter: '惠招〔2026〕1号' }
+    await withView(seconds(30), async () => {
+      const asking = running.ask('huizhou', request)
+      const metrics = `${running.gateway('jiangyin').insideUrl}/metrics`
+      await vi.waitFor(async () => {
+        expect(await (await fetch(metrics)).text()).toMatch(/^xinqiao_questions_in_flight [1-9]/m)
+      }, 5_000)
+      await Promise.all([running.stop('huizhou'), running.stop('jiangyin')])
+      const { status, body } = await asking
+      expect([status, body.peers[0]?.outcome]).toEqual([200, 'answered'])
+    })
+    await running.start('jiangyin')
+    await running.start('huizhou')
+  })
+
+  it('tells departments the same, and gives no question that waits what was read for another', async () => {
     const request = { peer: 'jiangyin', subjects: [sun], purpose: 'tendering', matter: '惠招〔2026〕1号' }
     await withView(seconds(30), async () => {
       const responses = await Promise.all(Array.from({ length: MANY }, () => running.ask('huizhou', request)))
