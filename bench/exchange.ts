@@ -19,7 +19,7 @@ import { endProcess, startProcess } from '../src/process.ts'
 
 const CONNECTIONS = 32
 const ENTERPRISES = 5_000
-const WARM_UP = 6_000
+const WARM_UP = 20_000
 
 const { values } = parseArgs({
   options: {
@@ -52,7 +52,7 @@ const agreement = {
 }
 
 const started = performance.now()
-const profiling = values.profile === undefined ? {} : { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${values.profile}` }
+const profiling = values.profile === undefined ? {} : { NODE_OPTIONS: `--cpu-prof --cpu-prof-interval=250 --cpu-prof-dir=${values.profile}` }
 const gateway = await startProcess({ ...answering.environment, ...profiling })
 const startup = performance.now() - started
 const [origin = ''] = [`https://${answering.environment['XINQIAO_PEERS_LISTEN']}`]

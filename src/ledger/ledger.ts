@@ -43,7 +43,7 @@ export type Ledger = AsyncDisposable & {
    */
   keep(index: number, signed: SignedAnswer): void
 
-  /** Whether a message of this peer with this jti is recorded. A first look that saves work; `append` decides. */
+  /** Whether this process recorded a message of this peer with this jti lately. A first look that saves work; `append` decides. */
   seen(peer: string, jti: string): boolean | Promise<boolean>
 
   entry(index: number): Promise<Recorded | undefined>

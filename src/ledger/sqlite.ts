@@ -11,6 +11,7 @@ import { randomUUID } from 'node:crypto'
 import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, statfsSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync, type SQLOutputValue } from 'node:sqlite'
+import { LRUCache } from 'lru-cache'
 import type { Durable, Receipt } from '#protocol/message.ts'
 import { Refusal, refuse } from '#protocol/refusal.ts'
 import {
@@ -38,6 +39,10 @@ const KEEP_DELAY = 50
 const RETRY_DELAY = 1000
 /** Appends that may wait, and signed answers that may wait for room on a full disk. */
 const WAITING_LIMIT = 4096
+/** Messages remembered as received: more than a gateway takes in the minutes in which one can be replayed. */
+const RECENT = 65_536
+/** Milliseconds after which no message of then is valid: its window, both clocks, and as much again. */
+const REPLAYABLE = 900_000
 const KEEPING_LIMIT = 1024
 /** Free bytes below which the ledger calls itself unwritable, while the last appends may still succeed. */
 const RESERVE = 1024 * 1024
@@ -189,6 +194,8 @@ export function openLedger(path: string, city: string, { retentionDays = DEFAULT
 
 type Waiting = {
   readonly body: string
+  /** Of a message that came in: who sent it, and its jti. */
+  readonly message: string | undefined
   readonly at: string
   readonly evidence: Evidence | undefined
   readonly expiresAt: number
@@ -207,7 +214,6 @@ function serve(db: DatabaseSync, path: string, identity: Identity, retention: nu
   const hasEvidence = db.prepare('SELECT ix FROM evidence WHERE ix = ?')
   const insertSigned = db.prepare('INSERT INTO signed (ix, header, before, after, signature) VALUES (?, ?, ?, ?, ?)')
   const probe = db.prepare('UPDATE probe SET filler = randomblob(4096)')
-  const once = db.prepare(findInbound)
   const one = db.prepare('SELECT ix, body, link FROM entry WHERE ix = ?')
   const range = db.prepare('SELECT ix, body, link FROM entry WHERE ix >= ? ORDER BY ix LIMIT ?')
   const held = db.prepare(`SELECT ${evidenceColumns} FROM evidence LEFT JOIN signed USING (ix) WHERE ix = ?`)
@@ -220,9 +226,17 @@ function serve(db: DatabaseSync, path: string, identity: Identity, retention: nu
   // Both are owned by append, keep and flush, which run to their end without an await: no group sees another half done.
   const waiting: Waiting[] = []
   const keeping = new Map<number, SignedAnswer>()
+  // The messages that came in lately, by this process: a look that costs nothing. What is not here, `append` still refuses.
+  const recent = new LRUCache<string, true>({ max: RECENT })
   let timer: NodeJS.Timeout | undefined
   let immediate: NodeJS.Immediate | undefined
   let closed = false
+
+  // What an earlier run recorded is remembered as well, as far back as a message of then may still be valid.
+  const since = new Date(Date.now() - REPLAYABLE).toISOString()
+  const earlier = db.prepare(`SELECT peer || ' ' || jti AS message FROM entry WHERE ix >= ? AND ${isInbound}`)
+  for (const row of earlier.all(Math.max(firstSince(since), head().count - RECENT)))
+    recent.set(text(row['message']), true)
 
   function head(): { count: number; link: Uint8Array } {
     const row = last.get()
@@ -300,7 +314,10 @@ function serve(db: DatabaseSync, path: string, identity: Identity, retention: nu
       for (const { item, result } of written) {
         if (result instanceof Refusal) item.reject(result)
         // The brand is given here and nowhere else: COMMIT has returned.
-        else item.resolve(result as Durable)
+        else {
+          if (item.message !== undefined) recent.set(item.message, true)
+          item.resolve(result as Durable)
+        }
       }
     } catch (fault) {
       const refusal = unavailable(path, fault)
@@ -358,7 +375,7 @@ function serve(db: DatabaseSync, path: string, identity: Identity, retention: nu
       const expiresAt = Math.floor(Date.parse(entry.at) / 1000) + retention
       if (Number.isNaN(expiresAt)) throw new TypeError('the entry has no instant')
       const { promise, resolve, reject } = Promise.withResolvers<Durable>()
-      waiting.push({ body, at: entry.at, evidence, expiresAt, resolve, reject })
+      waiting.push({ body, message: inboundMessage(entry), at: entry.at, evidence, expiresAt, resolve, reject })
       if (waiting.length === 1) {
         // A timer that only answers wait for is too slow for an entry.
         clearTimeout(timer)
@@ -375,11 +392,8 @@ function serve(db: DatabaseSync, path: string, identity: Identity, retention: nu
     },
 
     seen: (peer, jti) => {
-      try {
-        return once.get(peer, jti) !== undefined
-      } catch (fault) {
-        throw unavailable(path, fault)
-      }
+      if (closed) throw refuse('ledger.unavailable', 'the ledger is closed')
+      return recent.has(`${peer} ${jti}`)
     },
 
     entry: async index => {
@@ -422,6 +436,12 @@ function serve(db: DatabaseSync, path: string, identity: Identity, retention: nu
     close,
     [Symbol.asyncDispose]: close,
   }
+}
+
+/** What makes an entry of a message that came in unique; undefined for every other entry. */
+function inboundMessage(entry: Entry): string | undefined {
+  const ours = outboundKinds.some(kind => kind === entry.kind)
+  return ours || !('jti' in entry) ? undefined : `${entry.peer} ${entry.jti}`
 }
 
 /** The columns that `readEvidence` takes, of evidence joined with signed. */

@@ -118,7 +118,8 @@ function asTexts(rows: readonly Readonly<Record<string, unknown>>[], name: strin
 
 function areTexts(rows: readonly Readonly<Record<string, unknown>>[]): rows is readonly Row[] {
   const [first = {}] = rows
-  return Object.values(first).every(value => value === null || typeof value === 'string')
+  for (const column in first) if (first[column] !== null && typeof first[column] !== 'string') return false
+  return true
 }
 
 /** SQLITE_BUSY and SQLITE_LOCKED in the low byte of the extended result code. */

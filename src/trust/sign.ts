@@ -16,7 +16,7 @@ declare const composed: unique symbol
 export type Outgoing = { readonly typ: string; readonly payload: string; readonly [composed]: true } & Partial<Around>
 
 /** What stands in the payload before and after the body of an answer, which the ledger already holds. */
-export type Around = { readonly around: { readonly before: string; readonly after: string } }
+type Around = { readonly around: { readonly before: string; readonly after: string } }
 
 /** A question that our own side of the agreement permits us to ask. */
 export function question(claims: Query): Outgoing {
