@@ -15,7 +15,6 @@ import type { Departments } from '#trust/departments.ts'
 import type { Keys } from '#trust/keys.ts'
 import { checkHealth, show } from './health.ts'
 import type { Metrics } from './metrics.ts'
-import { describeInside } from './openapi.ts'
 
 /** What both surfaces are made of. */
 export type Parts = {
@@ -52,6 +51,9 @@ function turns(): () => Promise<void> {
   }
 }
 
+/** Characters of a question about a few subjects. A larger one gains nothing by company, and its answers fill the memory. */
+const SMALL = 2_048
+
 /** The surface for peer cities: one path, nothing else. */
 export function outside({ city, metrics, log, cityOf }: Parts): Surface {
   const app = new Hono<Bindings>()
@@ -69,7 +71,7 @@ export function outside({ city, metrics, log, cityOf }: Parts): Surface {
     metrics.inFlight.set(busy)
     const began = performance.now()
     try {
-      await together()
+      if (token.length < SMALL) await together()
       const reply = await answer({ token, city: from }, city)
       const ms = performance.now() - began
       const { iss: peer, jti, purpose } = reply.request.claims
@@ -96,7 +98,8 @@ export function outside({ city, metrics, log, cityOf }: Parts): Surface {
 export function inside({ city, keys, departments, metrics, log }: Parts): Surface {
   const app = new Hono<Bindings>()
   let busy = 0
-  const document = JSON.stringify(describeInside(city.mapping))
+  // Made when first asked for: its maker is a tenth of the gateway's memory, and most gateways are never asked.
+  let document: string | undefined
   const healthOf = () =>
     checkHealth(city, keys, (check, detail) => log.warn({ check, detail: discreet(detail) }, 'not ready'))
   app.get('/health/live', c => c.json({ live: true }))
@@ -111,7 +114,11 @@ export function inside({ city, keys, departments, metrics, log }: Parts): Surfac
     metrics.ledgerEntries.set(await city.ledger.count())
     return c.body(await metrics.registry.metrics(), 200, { 'content-type': metrics.registry.contentType })
   })
-  app.get('/openapi.json', c => c.body(document, 200, { 'content-type': 'application/json' }))
+  app.get('/openapi.json', async c => {
+    const { describeInside } = await import('./openapi.ts')
+    document ??= JSON.stringify(describeInside(city.mapping))
+    return c.body(document, 200, { 'content-type': 'application/json' })
+  })
   app.post('/ask', bounded(limits.queryBytes), async c => {
     const [, key] = /^Bearer (\S+)$/.exec(c.req.header('authorization') ?? '') ?? []
     const department = departments.find(key, city.now())
@@ -156,7 +163,9 @@ function readText(incoming: IncomingMessage, most: number): Promise<string> {
   }
   if (Number(incoming.headers['content-length'] ?? 0) > most) return Promise.reject(refuse('form.size'))
   incoming.on('data', take)
-  incoming.once('end', () => resolve(Buffer.concat(chunks).toString('latin1')))
+  incoming.once('end', () =>
+    resolve((chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks)).toString('latin1')),
+  )
   incoming.once('error', error => reject(refuse('form.slow', 'the body broke off', error)))
   return promise
 }

@@ -1,5 +1,5 @@
 /** A question reaches the one pinned address of a peer over mutual TLS; what comes back is bounded in time and size. */
-import { errors, Pool } from 'undici'
+import type { Pool } from 'undici'
 import { limits, Problem, types } from '#protocol/message.ts'
 import { type Refusal, refuse } from '#protocol/refusal.ts'
 import type { Keys } from '#trust/keys.ts'
@@ -17,7 +17,9 @@ export type Post = {
 /** One pool of connections for each peer, made when first used. `timeout` is milliseconds for the whole exchange. */
 export function openPost(keys: Keys, members: Members, now: () => number, timeout: number): Post {
   const pools = new Map<string, Pool>()
-  const poolOf = (peer: Member) => {
+  const poolOf = async (peer: Member) => {
+    // Loaded when first needed: a gateway that only answers does without it, and without its memory.
+    const { Pool } = await import('undici')
     let pool = pools.get(peer.id)
     if (pool === undefined) {
       pool = new Pool(new URL(peer.endpoint).origin, {
@@ -43,7 +45,7 @@ export function openPost(keys: Keys, members: Members, now: () => number, timeou
     return pool
   }
   return {
-    send: (peer, token) => exchange(poolOf(peer), new URL(peer.endpoint), token, timeout),
+    send: async (peer, token) => exchange(await poolOf(peer), new URL(peer.endpoint), token, timeout),
     close: async () => {
       await Promise.all([...pools.values()].map(pool => pool.close()))
     },
@@ -91,12 +93,19 @@ function unsigned(text: string): Refusal {
   }
 }
 
+/** By the names that undici documents for its errors. */
 function toRefusal(error: unknown): unknown {
-  if (error instanceof errors.ResponseExceededMaxSizeError) return refuse('peer.answer', 'larger than allowed', error)
-  if (error instanceof errors.HeadersTimeoutError || error instanceof errors.BodyTimeoutError) {
-    return refuse('peer.slow', error.message, error)
+  const { name, message } = error instanceof Error ? error : { name: '', message: 'no connection' }
+  switch (name) {
+    case 'Refusal':
+      return error
+    case 'ResponseExceededMaxSizeError':
+      return refuse('peer.answer', 'larger than allowed', error)
+    case 'HeadersTimeoutError':
+    case 'BodyTimeoutError':
+    case 'TimeoutError':
+      return refuse('peer.slow', message, error)
+    default:
+      return refuse('peer.unreachable', message, error)
   }
-  if (error instanceof Error && error.name === 'TimeoutError') return refuse('peer.slow', error.message, error)
-  if (error instanceof Error && error.name === 'Refusal') return error
-  return refuse('peer.unreachable', error instanceof Error ? error.message : 'no connection', error)
 }
