@@ -9,6 +9,8 @@ RUN npm ci --omit=dev --ignore-scripts && npm cache clean --force
 COPY src ./src
 COPY federation-config ./federation-config
 COPY certs ./certs
+# The demo, so that the image can show itself: docker run --rm --tmpfs /tmp xinqiao demo
+COPY demo ./demo
 RUN mkdir /data && chown node:node /data
 
 USER node

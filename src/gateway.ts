@@ -131,7 +131,7 @@ export async function startGateway(settings: Settings, log: Logger = logger(sett
     agreements,
     vocabulary,
     mapping,
-    quotas: quotas(now, (_, peer) => spent.get(peer) ?? 0),
+    quotas: quotas(now, (agreement, peer) => spent.get(peer)?.get(agreement) ?? 0),
     sources,
     ledger,
     signer: keys.signer,

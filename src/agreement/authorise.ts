@@ -122,11 +122,11 @@ const scopes = new WeakMap<Signed, LRUCache<string, Scope>>()
 
 /** What `from` may give to `to` for a purpose. Throws `agreement.purpose`, `agreement.family` or `agreement.field` where that is nothing. */
 export function scopeOf(signed: Signed, ask: Ask, vocabulary: Vocabulary): Scope {
-  let known = scopes.get(signed)
-  if (known === undefined) scopes.set(signed, (known = new LRUCache({ max: 1000 })))
+  const known = scopes.get(signed) ?? new LRUCache<string, Scope>({ max: 1000 })
+  scopes.set(signed, known)
   const key = JSON.stringify(ask)
-  let scope = known.get(key)
-  if (scope === undefined) known.set(key, (scope = workOut(signed, ask, vocabulary)))
+  const scope = known.get(key) ?? workOut(signed, ask, vocabulary)
+  known.set(key, scope)
   return scope
 }
 

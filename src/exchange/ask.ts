@@ -56,7 +56,6 @@ export type AskRequest = z.infer<typeof AskRequest>
 const Told = z
   .strictObject({ code: z.string(), zh: z.string(), en: z.string() })
   .meta({ id: 'Refusal', description: 'why, in both languages 原因' })
-type Told = z.infer<typeof Told>
 
 const LocalRecord = z
   .strictObject({

@@ -54,8 +54,11 @@ export type Ledger = AsyncDisposable & {
   head(): Promise<Head>
   count(): Promise<number>
 
-  /** How many subjects a peer was answered about since an instant: what is used of its quota when the gateway starts. */
-  subjectsSince(peer: string, instant: string): Promise<number>
+  /**
+   * How many subjects a peer was answered about since an instant, by agreement: what is used of its quotas when the gateway
+   * starts.
+   */
+  subjectsSince(peer: string, instant: string): Promise<ReadonlyMap<string, number>>
 
   /**
    * Resolves when a write reaches the disk now; rejects with `ledger.unavailable` and the reason when not. Adds no entry and

@@ -47,7 +47,7 @@ const KEEPING_LIMIT = 1024
 /** Free bytes below which the ledger calls itself unwritable, while the last appends may still succeed. */
 const RESERVE = 1024 * 1024
 /** How long a write waits for another process's commit, in ms; a commit takes 1 to 2. It blocks, so it is short. */
-const BUSY_TIMEOUT = 1000
+const BUSY_TIMEOUT = 200
 const DEFAULT_RETENTION_DAYS = 180
 /** "XQL1": tells `file` and us that this SQLite file is a ledger. */
 const APPLICATION_ID = 0x58514c31
@@ -219,8 +219,8 @@ function serve(db: DatabaseSync, path: string, identity: Identity, retention: nu
   const held = db.prepare(`SELECT ${evidenceColumns} FROM evidence LEFT JOIN signed USING (ix) WHERE ix = ?`)
   const instantOf = db.prepare('SELECT at FROM entry WHERE ix = ?')
   const used = db.prepare(
-    `SELECT coalesce(sum(json_array_length(body, '$.subjects')), 0) AS n FROM entry
-      WHERE ix >= ? AND kind = 'answered' AND peer = ? AND at >= ?`,
+    `SELECT body ->> '$.agreement.id' AS agreement, sum(json_array_length(body, '$.subjects')) AS n FROM entry
+      WHERE ix >= ? AND kind = 'answered' AND peer = ? AND at >= ? GROUP BY agreement`,
   )
 
   // Both are owned by append, keep and flush, which run to their end without an await: no group sees another half done.
@@ -418,7 +418,8 @@ function serve(db: DatabaseSync, path: string, identity: Identity, retention: nu
     subjectsSince: async (peer, instant) => {
       // Entries stand in the order of time but for a clock that was set back; an hour of that is looked through.
       const from = firstSince(new Date(Date.parse(instant) - 3_600_000).toISOString())
-      return integer(used.get(from, peer, new Date(instant).toISOString())?.['n'])
+      const rows = used.all(from, peer, new Date(instant).toISOString())
+      return new Map(rows.map(row => [text(row['agreement']), integer(row['n'])]))
     },
 
     writable: async () => {

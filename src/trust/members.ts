@@ -160,14 +160,18 @@ async function readMember(config: string, file: string, certs: string, faults: F
         file,
         path: issue.path.join('.'),
         problem: issue.message,
-        remedy: 'docs/manual describes the file',
+        remedy: 'Compare it with another member’s file',
       })
     }
     return undefined
   }
   const { id, name, divisions, endpoint, certificates } = parsed.data
   const keys = new Map<string, MemberKey>()
-  const load = (names: readonly string[], use: (file: string, pem: string, chain: readonly Certificate[]) => void) => {
+  const load = (
+    kind: 'signing' | 'transport',
+    names: readonly string[],
+    use: (file: string, pem: string, chain: readonly Certificate[]) => void,
+  ) => {
     for (const [i, name] of names.entries()) {
       try {
         const pem = readFileSync(join(certs, name), 'utf8')
@@ -175,7 +179,7 @@ async function readMember(config: string, file: string, certs: string, faults: F
       } catch (error) {
         faults.push({
           file,
-          path: `certificates[${i}]`,
+          path: `certificates.${kind}[${i}]`,
           problem: `certs/${name} is not readable as PEM certificates: ${error}`,
           remedy: 'put the certificate there, followed by its issuers up to, not including, the root',
         })
@@ -183,7 +187,7 @@ async function readMember(config: string, file: string, certs: string, faults: F
     }
   }
   const pending: Promise<void>[] = []
-  load(certificates.signing, (name, pem, chain) => {
+  load('signing', certificates.signing, (name, pem, chain) => {
     const certificate = new X509Certificate(pem)
     const key = certificate.publicKey
     const alg = algorithmOf(key)
@@ -203,7 +207,7 @@ async function readMember(config: string, file: string, certs: string, faults: F
     )
   })
   const transport: Transport[] = []
-  load(certificates.transport, (name, pem, chain) => transport.push({ file: name, pem, chain }))
+  load('transport', certificates.transport, (name, pem, chain) => transport.push({ file: name, pem, chain }))
   await Promise.all(pending)
   return { id, name, divisions, endpoint, keys, transport }
 }

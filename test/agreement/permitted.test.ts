@@ -149,9 +149,9 @@ function permits(
   { family, subject, level, list, scheme }: SharedRecord,
   field: string,
 ): boolean {
+  const levels: readonly string[] = shareLevels
   const reach = (granted: string, needed: string | undefined) =>
-    needed !== undefined &&
-    shareLevels.findIndex(each => each === needed) <= shareLevels.findIndex(each => each === granted)
+    needed !== undefined && levels.indexOf(needed) <= levels.indexOf(granted)
   return text.grants.some(each => {
     const named = each.families[family]
     return (

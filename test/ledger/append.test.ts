@@ -197,10 +197,10 @@ describe('the quota of a day', () => {
     }
     // A clock that was set back by a few minutes.
     await ledger.append(answered({ at: '2026-03-02T00:55:00.000Z' }).entry)
-    expect(await ledger.subjectsSince('huizhou', '2026-03-02T00:00:00+08:00')).toBe(5)
-    expect(await ledger.subjectsSince('huizhou', '2026-03-02T01:00:00Z')).toBe(2)
-    expect(await ledger.subjectsSince('suzhou', '2026-03-01T00:00:00Z')).toBe(3)
-    expect(await ledger.subjectsSince('wuxi', '2026-03-01T00:00:00Z')).toBe(0)
+    expect(await ledger.subjectsSince('huizhou', '2026-03-02T00:00:00+08:00')).toEqual(new Map([['jiangyin-huizhou-2026', 5]]))
+    expect(await ledger.subjectsSince('huizhou', '2026-03-02T01:00:00Z')).toEqual(new Map([['jiangyin-huizhou-2026', 2]]))
+    expect(await ledger.subjectsSince('suzhou', '2026-03-01T00:00:00Z')).toEqual(new Map([['jiangyin-huizhou-2026', 3]]))
+    expect(await ledger.subjectsSince('wuxi', '2026-03-01T00:00:00Z')).toEqual(new Map())
   })
 })
 
@@ -209,7 +209,7 @@ test('the quota counts what was written just before a clock was set back over mi
   for (const at of ['2026-03-01T16:00:10.000Z', '2026-03-01T15:59:50.000Z', '2026-03-01T16:00:05.000Z']) {
     await ledger.append(answered({ at }).entry)
   }
-  expect(await ledger.subjectsSince('huizhou', '2026-03-01T16:00:00Z')).toBe(2)
+  expect(await ledger.subjectsSince('huizhou', '2026-03-01T16:00:00Z')).toEqual(new Map([['jiangyin-huizhou-2026', 2]]))
 })
 
 describe('a ledger that cannot serve', () => {
