@@ -1,14 +1,21 @@
 /** Who may see which field for what purpose, and where the configuration stands: what an operator reads before signing or starting. */
-import { type Agreement, checkSignature, type Signed } from '#agreement/agreement.ts'
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { type Agreement, checkSignature, readAgreement, readAgreements, type Signed } from '#agreement/agreement.ts'
 import { scopeOf } from '#agreement/authorise.ts'
+import { digest } from '#protocol/canonical.ts'
+import { ConfigurationError, type Fault } from '#protocol/fault.ts'
 import { Refusal } from '#protocol/refusal.ts'
-import type { Vocabulary } from '#schema/vocabulary.ts'
-import type { Members } from '#trust/members.ts'
-import type { Configuration } from './gateway.ts'
+import { readVocabulary, type Vocabulary } from '#schema/vocabulary.ts'
+import { jsonFiles, type Members, readMembers } from '#trust/members.ts'
+import { readConfiguration } from './gateway.ts'
+import type { Settings } from './settings.ts'
 
 /** One line for each agreement, direction, purpose and family: the matrix of what leaves and what comes. */
 export type Disclosed = {
   readonly agreement: string
+  /** False: not every party has signed this text, and nothing is given under it. */
+  readonly signed: boolean
   readonly from: string
   readonly to: string
   readonly purpose: string
@@ -20,31 +27,96 @@ export type Disclosed = {
   readonly schemes: readonly string[]
 }
 
-/** Every disclosure that the agreements permit between us and others, by the same rules that a question is judged by. */
-export function matrix({ agreements, vocabulary, us }: Configuration): Disclosed[] {
-  return agreements.all.flatMap(signed =>
-    directions(signed, us.id).flatMap(({ from, to }) =>
-      [...vocabulary.purposes.keys()].flatMap(purpose => permitted(signed, from, to, purpose, vocabulary)),
-    ),
+/** Every fault of the configuration, and what its agreements permit or would permit between us and others. */
+export type Survey = {
+  readonly faults: readonly Fault[]
+  readonly disclosures: readonly Disclosed[]
+  /** Undefined: it cannot be read, and so there are no disclosures. */
+  readonly vocabulary: Vocabulary | undefined
+}
+
+type Places = Pick<Settings, 'city' | 'config' | 'certs' | 'keys'>
+
+/**
+ * The disclosures are worked out by the same rules that a question is judged by, and from every agreement that can be read:
+ * who signs should have read them before. `now` is epoch milliseconds.
+ */
+export async function survey(places: Places, now: number): Promise<Survey> {
+  const faults: Fault[] = []
+  try {
+    await readConfiguration(places, now)
+  } catch (error) {
+    if (!(error instanceof ConfigurationError)) throw error
+    faults.push(...error.faults)
+  }
+  const { city, config, certs } = places
+  const vocabulary = vocabularyOf(config)
+  if (vocabulary === undefined) return { faults, disclosures: [], vocabulary }
+  const members = await readMembers(config, certs, [])
+  const disclosures = jsonFiles(join(config, 'agreements')).flatMap(name => {
+    const text = readAgreement(readFileSync(join(config, 'agreements', name), 'utf8'), name, [])
+    if (!text?.parties.includes(city)) return []
+    const states = signatures(config, text, members, now)
+    return disclosed(text, states.every(({ state }) => state === 'signed'), city, vocabulary)
+  })
+  return { faults, disclosures, vocabulary }
+}
+
+function vocabularyOf(config: string): Vocabulary | undefined {
+  try {
+    return readCodes(config)
+  } catch (error) {
+    if (error instanceof ConfigurationError) return undefined
+    throw error
+  }
+}
+
+/** The shared vocabulary of a configuration. Throws ConfigurationError. */
+export function readCodes(config: string): Vocabulary {
+  const folder = join(config, 'vocabulary')
+  return readVocabulary(
+    jsonFiles(folder).map(name => ({ file: `vocabulary/${name}`, text: readFileSync(join(folder, name), 'utf8') })),
   )
 }
 
-function directions({ text }: Signed, us: string) {
+/** What is wrong with what an agreement says, whoever has signed it: who signs must know every word of it. */
+export async function agreementFaults(places: Places, id: string, now: number): Promise<Fault[]> {
+  const faults: Fault[] = []
+  const members = await readMembers(places.config, places.certs, [])
+  readAgreements(places.config, places.city, members, readCodes(places.config), now, faults)
+  // A fault of the file as a whole is its form, which signing mends; a missing signature has a file of its own.
+  return faults.filter(({ file, path }) => file === `agreements/${id}.json` && path !== '')
+}
+
+function disclosed(text: Agreement, isSigned: boolean, us: string, vocabulary: Vocabulary): Disclosed[] {
+  // Its days do not matter here: nothing is asked under it.
+  const signed = { text, digest: digest(text), begins: 0, ends: 0 }
   return text.parties
     .filter(party => party !== us)
     .flatMap(peer => [
       { from: us, to: peer },
       { from: peer, to: us },
     ])
+    .flatMap(({ from, to }) =>
+      [...vocabulary.purposes.keys()].flatMap(purpose => permitted(signed, isSigned, from, to, purpose, vocabulary)),
+    )
 }
 
-function permitted(signed: Signed, from: string, to: string, purpose: string, vocabulary: Vocabulary): Disclosed[] {
+function permitted(
+  signed: Signed,
+  isSigned: boolean,
+  from: string,
+  to: string,
+  purpose: string,
+  vocabulary: Vocabulary,
+): Disclosed[] {
   const want = [...vocabulary.families.keys()].map(family => ({ family }))
   try {
     const { families } = scopeOf(signed, { from, to, purpose, want }, vocabulary)
     return [...families].flatMap(([family, clauses]) =>
       clauses.map(({ kinds, level, fields, lists, schemes }) => ({
         agreement: signed.text.id,
+        signed: isSigned,
         from,
         to,
         purpose,
@@ -63,11 +135,11 @@ function permitted(signed: Signed, from: string, to: string, purpose: string, vo
 }
 
 /** The matrix as text for a person, with the Chinese names beside the codes. */
-export function describeMatrix(rows: readonly Disclosed[], { vocabulary }: Configuration): string {
+export function describeMatrix(rows: readonly Disclosed[], vocabulary: Vocabulary): string {
   const lines: string[] = []
   let heading = ''
   for (const row of rows) {
-    const now = `${row.agreement}   ${row.from} → ${row.to}`
+    const now = `${row.agreement}   ${row.from} → ${row.to}${row.signed ? '' : '   未生效 unsigned'}`
     if (now !== heading) lines.push('', now)
     heading = now
     const family = vocabulary.families.get(row.family)
@@ -88,17 +160,12 @@ export function describeMatrix(rows: readonly Disclosed[], { vocabulary }: Confi
 }
 
 /** How each party's signature on an agreement stands: `signed`, or the reason why not. */
-export function signatures(
-  text: Agreement,
-  read: (party: string) => string | undefined,
-  members: Members,
-  now: number,
-) {
+export function signatures(config: string, text: Agreement, members: Members, now: number) {
   return text.parties.map(party => {
-    const detached = read(party)
-    if (detached === undefined) return { party, state: 'missing' }
+    const file = join(config, 'agreements', `${text.id}.${party}.jws`)
+    if (!existsSync(file)) return { party, state: 'missing' }
     try {
-      checkSignature(text, party, detached, members, now)
+      checkSignature(text, party, readFileSync(file, 'utf8'), members, now)
       return { party, state: 'signed' }
     } catch (error) {
       if (error instanceof Refusal) return { party, state: error.message }

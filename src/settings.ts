@@ -1,4 +1,7 @@
 /** The environment becomes one frozen `Settings`, or every fault in it is said at once; nothing else reads the environment. */
+import { readFileSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
+import { parseEnv } from 'node:util'
 import { z } from 'zod'
 import { ConfigurationError, type Fault } from '#protocol/fault.ts'
 import { CityId } from '#protocol/message.ts'
@@ -15,30 +18,33 @@ const folder = z.string().min(1)
 
 /** Every variable, what it means, and what it is when absent. No variable relaxes a check. */
 const Environment = z.strictObject({
-  XINQIAO_CITY: CityId.describe('id of this city, as in federation-config/members'),
-  XINQIAO_CONFIG: folder.default('federation-config').describe('the folder federation-config'),
-  XINQIAO_CERTS: folder.default('certs').describe('the folder of public certificates'),
-  XINQIAO_KEYS: folder.describe('the folder of our private keys, readable by us alone'),
-  XINQIAO_DATA: folder.describe('the folder of the ledger, writable by us alone'),
+  XINQIAO_CITY: CityId.describe('本市代码 id of this city, as in federation-config/members'),
+  XINQIAO_CONFIG: folder.default('federation-config').describe('联盟配置目录 the folder federation-config'),
+  XINQIAO_CERTS: folder.default('certs').describe('公开证书目录 the folder of public certificates'),
+  XINQIAO_KEYS: folder.describe('私钥目录 the folder of our private keys, readable by us alone'),
+  XINQIAO_DATA: folder.describe('日志目录 the folder of the ledger, writable by us alone'),
   XINQIAO_SOURCE: z
     .string()
     .regex(/^(sqlite:.+|postgres(ql)?:\/\/.+)$/, 'is sqlite:PATH or postgres://…')
-    .describe('where the city keeps its tables'),
-  XINQIAO_PEERS_LISTEN: Listen.default({ host: '0.0.0.0', port: 8443 }).describe('where peer cities reach us'),
+    .describe('本市数据表 where the city keeps its tables: sqlite:PATH or postgres://…'),
+  XINQIAO_PEERS_LISTEN: Listen.default({ host: '0.0.0.0', port: 8443 }).describe('对外地址 where peer cities reach us'),
   XINQIAO_INSIDE_LISTEN: Listen.default({ host: '127.0.0.1', port: 8080 }).describe(
-    'where departments and operations reach us',
+    '对内地址 where departments and operations reach us',
   ),
   XINQIAO_INSIDE_TLS: folder
     .optional()
-    .describe('a folder with tls.pem and tls.key for the inside; needed unless it listens on loopback'),
+    .describe('a folder with tls.pem and tls.key for the inside 对内证书; needed unless it listens on loopback'),
   XINQIAO_PEER_TIMEOUT_MS: z.coerce
     .number()
     .int()
     .min(100)
     .max(60_000)
     .default(5_000)
-    .describe('how long a peer may take'),
-  XINQIAO_LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info').describe('what is logged'),
+    .describe('等待对方城市的毫秒数 how long a peer may take'),
+  XINQIAO_LOG_LEVEL: z
+    .enum(['debug', 'info', 'warn', 'error', 'silent'])
+    .default('info')
+    .describe('日志级别 what is logged: debug, info, warn, error or silent'),
 })
 
 type Listen = { readonly host: string; readonly port: number }
@@ -93,6 +99,27 @@ export function readSettings(environment: Readonly<Record<string, string | undef
   return Object.freeze(settings)
 }
 
+/** What in a file of settings is a path. */
+const paths = ['XINQIAO_CONFIG', 'XINQIAO_CERTS', 'XINQIAO_KEYS', 'XINQIAO_DATA', 'XINQIAO_INSIDE_TLS']
+const SQLITE = 'sqlite:'
+
+/**
+ * The settings of a file, and from the environment what the file does not say. A relative path is taken from the folder of
+ * the file, because `npm run` always starts in the repository; and the file wins, because an image brings defaults along.
+ * Throws what `readSettings` throws, and where there is no such file.
+ */
+export function readSettingsFile(file: string): Settings {
+  const at = (path: string) => resolve(dirname(file), path)
+  const said: Record<string, string | undefined> = parseEnv(readFileSync(file, 'utf8'))
+  for (const name of paths) {
+    const path = said[name]
+    if (path) said[name] = at(path)
+  }
+  const { XINQIAO_SOURCE: source } = said
+  if (source?.startsWith(SQLITE) && source !== SQLITE) said['XINQIAO_SOURCE'] = SQLITE + at(source.slice(SQLITE.length))
+  return readSettings({ ...process.env, ...said })
+}
+
 function faultsOf(issue: z.core.$ZodIssue): Fault[] {
   const names = issue.code === 'unrecognized_keys' ? issue.keys : [String(issue.path[0])]
   const missing = issue.code === 'invalid_type' && issue.input === undefined
@@ -107,9 +134,18 @@ function remedyFor(name: string): string {
   return meaning === undefined ? 'Correct the name, or remove it' : `Set it: ${meaning}`
 }
 
-/** Each variable with its meaning, for the help text. */
+/** Each variable with its meaning and what it is when absent, for the help text. */
 export function describeSettings(): string {
   return Object.entries(Environment.shape)
-    .map(([name, form]) => `  ${name.padEnd(26)}${form.description ?? ''}`)
+    .map(([name, form]) => `  ${name.padEnd(26)}${form.description ?? ''}\n${' '.repeat(28)}${absent(form)}`)
     .join('\n')
+}
+
+/** What a variable is taken for when it is not set: the form itself says so. */
+function absent(form: z.ZodType): string {
+  const { success, data } = form.safeParse(undefined)
+  if (!success) return '必填 required'
+  if (data === undefined) return '可不填 optional'
+  const listen = z.object({ host: z.string(), port: z.number() }).safeParse(data)
+  return `默认 default ${listen.success ? `${listen.data.host}:${listen.data.port}` : data}`
 }

@@ -9,6 +9,7 @@ import type { Logger } from 'pino'
 import { answer } from '#exchange/answer.ts'
 import { AskRequest, ask } from '#exchange/ask.ts'
 import type { City } from '#exchange/city.ts'
+import { readJson } from '#protocol/json.ts'
 import { limits, type Problem, types } from '#protocol/message.ts'
 import { Refusal, refuse } from '#protocol/refusal.ts'
 import type { Departments } from '#trust/departments.ts'
@@ -122,7 +123,7 @@ export function inside({ city, keys, departments, metrics, log }: Parts): Surfac
   app.post('/ask', bounded(limits.queryBytes), async c => {
     const [, key] = /^Bearer (\S+)$/.exec(c.req.header('authorization') ?? '') ?? []
     const department = departments.find(key, city.now())
-    const request = AskRequest.safeParse(await c.req.json().catch(() => undefined))
+    const request = AskRequest.safeParse(readJson(await c.req.text()))
     if (!request.success) {
       throw refuse('request.form', request.error.issues.map(({ path, code }) => `${path.join('.')} ${code}`).join(', '))
     }

@@ -4,9 +4,10 @@ import { join } from 'node:path'
 import { calculateJwkThumbprint } from 'jose'
 import { describe, expect, it } from 'vitest'
 import { sha256 } from '#protocol/canonical.ts'
+import { readJson } from '#protocol/json.ts'
 import { Answer, Query, types } from '#protocol/message.ts'
 import { refusalCodes, refusals } from '#protocol/refusal.ts'
-import { decode, proves, readJson, readJws } from '#trust/jws.ts'
+import { decode, proves, readJws } from '#trust/jws.ts'
 
 const home = join(import.meta.dirname, '..')
 const read = (file: string) => readFileSync(join(home, file), 'utf8')

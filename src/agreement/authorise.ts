@@ -149,13 +149,16 @@ function workOut({ text }: Signed, { from, to, purpose, want }: Ask, vocabulary:
     // Of which list, in which scheme: without it nobody could tell what was given.
     const told = [listField, schemeField].filter(field => field !== undefined)
     const asked = (fields === undefined ? [...(known?.keys() ?? [])] : [...new Set([...fields, ...told])]).sort()
-    const open = clauses.map(clause => ({
-      ...clause,
-      fields: new Set(
-        asked.filter(field => clause.fields.has(field) && reaches(clause.level, known?.get(field)?.level)),
-      ),
-    }))
-    if (open.some(clause => clause.fields.size > 0)) families.set(family, open)
+    const open = clauses
+      .map(clause => ({
+        ...clause,
+        fields: new Set(
+          asked.filter(field => clause.fields.has(field) && reaches(clause.level, known?.get(field)?.level)),
+        ),
+      }))
+      // A clause that gives nothing of what is asked for gives no record either, not even that there is one.
+      .filter(clause => clause.fields.size > 0)
+    if (open.length > 0) families.set(family, open)
     withheld.push(...withheldOf(family, asked, clauses, open))
   }
   if (!familyGranted) throw refuse('agreement.family', want.map(({ family }) => family).join(', '))

@@ -4,7 +4,7 @@ import type { RefusalCode } from '#protocol/refusal.ts'
 import { maskPersonalNumbers, type Subject } from '#protocol/subject.ts'
 import type { SharedRecord } from '#schema/record.ts'
 import type { SharedFamily } from '#schema/translate.ts'
-import type { Vocabulary } from '#schema/vocabulary.ts'
+import type { Field, Vocabulary } from '#schema/vocabulary.ts'
 import { type Clause, type Judged, type Permission, reaches, type Scope } from './authorise.ts'
 
 type Circumstances = { readonly subject: Subject; readonly today: string; readonly clauses: readonly Clause[] }
@@ -173,4 +173,47 @@ function namedBy({ lists, schemes }: Clause, { family, fields }: WireRecord, voc
     return typeof value === 'object' && 'code' in value && names.has(value.code)
   }
   return named(lists, listField) && named(schemes, schemeField)
+}
+
+/**
+ * Names everything in which an answer contradicts itself, or speaks of what was not asked: each family asked for has its
+ * freshness, an answer that lacks one says so, and each value is of its field's kind. Without this, an answer that vouches
+ * for nothing could be read as one that found nothing.
+ */
+export function contradictions(answer: AnswerBody, scope: Scope, vocabulary: Vocabulary): string[] {
+  const families = answer.freshness.map(({ family }) => family)
+  const asked = [...scope.families.keys()]
+  const found: string[] = []
+  if (families.length !== asked.length || !asked.every(family => families.includes(family))) found.push('freshness')
+  if (answer.withheld.some(({ family }) => !vocabulary.families.has(family))) found.push('withheld')
+  const fresh = answer.freshness.every(({ status }) => status === 'fresh')
+  for (const [i, { status, records, unknown = [] }] of answer.results.entries()) {
+    if (status === 'refused') continue
+    if ((status === 'answered') !== (fresh && unknown.length === 0)) found.push(`results[${i}].status`)
+    if (!unknown.every(({ family }) => scope.families.has(family))) found.push(`results[${i}].unknown`)
+    for (const [j, { family, fields }] of records.entries()) {
+      const known = vocabulary.families.get(family)?.fields
+      for (const [name, value] of Object.entries(fields)) {
+        if (!fits(value, known?.get(name), vocabulary)) found.push(`results[${i}].records[${j}].${name}`)
+      }
+    }
+  }
+  return found
+}
+
+const DATE = /^[0-9]{4}-[0-9]{2}-[0-9]{2}$|^indefinite$/
+const DECIMAL = /^-?[0-9]+(\.[0-9]+)?$/
+
+/** Whether a value is of the field's type, and its codes of the field's set; what was not translated there is of any. */
+function fits(value: Value, field: Field | undefined, vocabulary: Vocabulary): boolean {
+  if (field === undefined) return false
+  if (typeof value === 'string') {
+    if (field.type === 'date') return DATE.test(value)
+    return field.type === 'decimal' ? DECIMAL.test(value) : field.type === 'text'
+  }
+  if ('untranslated' in value) return field.type !== 'text'
+  if ('amount' in value) return field.type === 'money'
+  const known = vocabulary.sets.get(field.set ?? '')
+  const codes = 'code' in value ? [value.code] : value.codes
+  return (field.type === 'code' || field.type === 'codes') && codes.every(code => known?.has(code))
 }

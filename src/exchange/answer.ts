@@ -46,7 +46,9 @@ const unrecorded: ReadonlySet<string> = new Set(['ledger.unavailable', 'load.bus
 async function refusing(request: Verified<Query>, error: unknown, city: City): Promise<Reply> {
   const refusal = error instanceof Refusal ? error : refuse('fault', 'while answering', error)
   if (unrecorded.has(refusal.code)) throw refusal
-  const { entry, evidence } = refused(request, refusal, city.now())
+  const { entry, evidence: held } = refused(request, refusal, city.now())
+  // Who asks beyond its quota must not fill the disk as well: the entry and its hash are enough.
+  const evidence = refusal.code === 'load.rate' ? undefined : held
   const receipt = await city.ledger.append(entry, evidence).catch(second => {
     // The question was entered as answered before it failed: what failed is told, not that it came twice.
     throw second instanceof Refusal && second.code === 'token.replayed' ? refusal : second

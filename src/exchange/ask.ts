@@ -1,8 +1,8 @@
 /** A department's question goes to one peer or to all; each peer's part of the answer says what is known, or that nothing is. */
 import { z } from 'zod'
 import type { Signed } from '#agreement/agreement.ts'
-import { checkQuestion, inForce, judge, type Scope, scopeOf } from '#agreement/authorise.ts'
-import { excess } from '#agreement/disclose.ts'
+import { checkQuestion, inForce, type Judged, judge, type Scope, scopeOf } from '#agreement/authorise.ts'
+import { contradictions, excess } from '#agreement/disclose.ts'
 import { sha256 } from '#protocol/canonical.ts'
 import {
   type Answer,
@@ -126,14 +126,15 @@ export type AskAnswer = z.infer<typeof AskAnswer>
  * fails to do never throws: it is that peer's outcome.
  */
 export async function ask(request: AskRequest, department: Department, city: City): Promise<AskAnswer> {
-  const found = await permitted(request, department, city)
-  const peers = await Promise.all(found.map(route => askPeer(route, request, department, city)))
+  const { found, closed } = await permitted(request, department, city)
+  const asked = found.map(route => askPeer(route, request, department, city))
+  const peers = await Promise.all([...asked, ...closed.map(each => tellClosed(each, request, department, city))])
   const { version, assumed } = city.mapping
   return { city: city.id, schema: { version, assumed }, purpose: request.purpose, peers }
 }
 
 /** Whom to ask and under what; a question that may not be asked is recorded with its reason, and not sent. */
-async function permitted(request: AskRequest, department: Department, city: City): Promise<Route[]> {
+async function permitted(request: AskRequest, department: Department, city: City): Promise<Routes> {
   const { purpose, matter, subjects, want = [] } = request
   try {
     if (!department.purposes.includes(purpose)) throw refuse('department.purpose', `${department.id} for ${purpose}`)
@@ -146,6 +147,20 @@ async function permitted(request: AskRequest, department: Department, city: City
   }
 }
 
+/** A city with which there is an agreement, but none for this question now: said, or its silence would read as "nothing there". */
+async function tellClosed(
+  { peer, refusal }: Closed,
+  request: AskRequest,
+  department: Department,
+  city: City,
+): Promise<PeerAnswer> {
+  const entry = declined({ ...request, peer: peer.id }, department.id, refusal, city.id, city.now())
+  const { index } = await city.ledger.append(entry)
+  const judged = request.subjects.map(judge)
+  const reason = told(refusal.code)
+  return { peer: peer.id, outcome: 'refused', reason, results: place(judged, unknownFor(judged, reason)), entry: index }
+}
+
 /** Nothing lawful is asked about: the reason of the first subject is the reason of the whole. */
 function onlyReason([first = '']: readonly string[]): Refusal {
   const each = judge(first)
@@ -155,25 +170,29 @@ function onlyReason([first = '']: readonly string[]): Refusal {
 /** A peer, and the agreement under which to ask it. */
 type Route = { readonly peer: Member; readonly signed: Signed; readonly scope: Scope; readonly want: readonly Want[] }
 
-function routes(request: AskRequest, city: City): Route[] {
+/** A city that an agreement binds to us, and why it cannot be asked this. */
+type Closed = { readonly peer: Member; readonly refusal: Refusal }
+type Routes = { readonly found: readonly Route[]; readonly closed: readonly Closed[] }
+
+function routes(request: AskRequest, city: City): Routes {
   if (request.peer !== '*') {
     const peer = city.members.find(request.peer)
-    if (peer === undefined || peer.id === city.id) throw refuse('peer.unknown', request.peer)
-    return [routeTo(peer, request, city)]
+    if (peer === undefined || peer.id === city.id) throw refuse('peer.unknown', 'no member of that id but us')
+    return { found: [routeTo(peer, request, city)], closed: [] }
   }
   const found: Route[] = []
-  let reason: unknown = refuse('agreement.unknown', 'with any peer')
+  const closed: Closed[] = []
   for (const peer of city.members.all) {
-    if (peer.id === city.id) continue
+    if (peer.id === city.id || !city.agreements.all.some(({ text }) => text.parties.includes(peer.id))) continue
     try {
       found.push(routeTo(peer, request, city))
     } catch (error) {
       if (!(error instanceof Refusal)) throw error
-      reason = error
+      closed.push({ peer, refusal: error })
     }
   }
-  if (found.length === 0) throw reason
-  return found
+  if (found.length === 0) throw closed[0]?.refusal ?? refuse('agreement.unknown', 'with any peer')
+  return { found, closed }
 }
 
 /** Our own side of the agreement: the one in force that permits most of what is wanted. Throws why there is none. */
@@ -223,7 +242,7 @@ async function askPeer(route: Route, request: AskRequest, department: Department
   }
   const reason = told(came.code)
   // Never an empty list: for every subject it is said that nothing is known, and why.
-  const unknown = subjects.map(({ uscc }): AskResult => ({ subject: uscc, status: 'unknown', reason, records: [] }))
+  const unknown = unknownFor(judged, reason)
   return {
     ...known,
     outcome: came.outcome,
@@ -305,11 +324,22 @@ function acceptable(
   }
   const over = excess(body, subjects, scope, city.vocabulary)
   if (over.length > 0) throw refuse('peer.overdisclosed', over.slice(0, 20).join(', '))
+  const wrong = contradictions(body, scope, city.vocabulary)
+  if (wrong.length > 0) throw refuse('peer.answer', `contradicts itself: ${wrong.slice(0, 20).join(', ')}`)
   return answer
 }
 
+/** For every lawful subject, that nothing is known of it, and why. */
+function unknownFor(judged: readonly Judged[], reason: AskResult['reason']): AskResult[] {
+  return judged.flatMap(each =>
+    'subject' in each
+      ? [{ subject: each.subject.uscc, status: 'unknown' as const, ...(reason && { reason }), records: [] }]
+      : [],
+  )
+}
+
 /** Puts what came back in the place of each question; what was refused here takes its place with its reason. */
-function place(judged: ReturnType<typeof judge>[], results: readonly AskResult[]): AskResult[] {
+function place(judged: readonly Judged[], results: readonly AskResult[]): AskResult[] {
   let next = 0
   return judged.map(each => {
     if ('refused' in each) return { status: 'refused', reason: told(each.refused), records: [] }

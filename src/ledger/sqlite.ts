@@ -25,8 +25,19 @@ import {
   outboundKinds,
   readEntry,
 } from './entry.ts'
-import { putTogether, takeApart } from './evidence.ts'
+import { takeApart } from './evidence.ts'
 import type { Evidence, Head, Ledger, Recorded, SignedAnswer } from './ledger.ts'
+import {
+  bringUp,
+  bytes,
+  evidenceColumns,
+  integer,
+  isInbound,
+  readEvidence,
+  readLedgerIdentity,
+  schemaFaults,
+  text,
+} from './tables.ts'
 
 /** A group is written when so many wait, or so long after the first. */
 const GROUP = 32
@@ -49,89 +60,6 @@ const RESERVE = 1024 * 1024
 /** How long a write waits for another process's commit, in ms; a commit takes 1 to 2. It blocks, so it is short. */
 const BUSY_TIMEOUT = 200
 const DEFAULT_RETENTION_DAYS = 180
-/** "XQL1": tells `file` and us that this SQLite file is a ledger. */
-const APPLICATION_ID = 0x58514c31
-
-/** What holds of a row that records a message of the peer; the same words wherever the partial index is to be used. */
-const isInbound = inbound('')
-function inbound(row: '' | 'NEW.'): string {
-  return `${row}jti IS NOT NULL AND ${row}kind NOT IN (${outboundKinds.map(kind => `'${kind}'`).join(', ')})`
-}
-
-/**
- * One fact stands in one place: what is searched is computed from the text of the entry and cannot disagree with it, and
- * the leaf is left to be hashed again. `previous` is the one thing stored twice (32 bytes): it makes each row provable by
- * itself, and lets the trigger see that an insert knows the head that it follows.
- *
- * A trigger that refuses deletes does not see INSERT OR REPLACE in every program, so an insert is refused whatever it could
- * replace: the index must be the next, the message new. Later indexes (by peer, by subject) come with the console, each
- * with its price per append measured; time needs none, because entries stand in its order.
- */
-const SCHEMA = [
-  `CREATE TABLE ledger (
-    one INTEGER PRIMARY KEY CHECK (one = 1),
-    city TEXT NOT NULL,
-    id TEXT NOT NULL,
-    created TEXT NOT NULL
-  ) STRICT`,
-  `CREATE TABLE entry (
-    ix INTEGER PRIMARY KEY,
-    body TEXT NOT NULL,
-    previous BLOB NOT NULL CHECK (length(previous) = 32),
-    link BLOB NOT NULL CHECK (length(link) = 32),
-    kind TEXT NOT NULL AS (body ->> 'kind') VIRTUAL,
-    peer TEXT AS (body ->> 'peer') VIRTUAL,
-    jti TEXT AS (body ->> 'jti') VIRTUAL,
-    at TEXT NOT NULL AS (body ->> 'at') VIRTUAL
-  ) STRICT`,
-  `CREATE UNIQUE INDEX entry_inbound ON entry (peer, jti) WHERE ${isInbound}`,
-  // No index on expires_at: rows stand nearly in that order by ix, and expiry (part 5) walks from the oldest.
-  `CREATE TABLE evidence (
-    ix INTEGER PRIMARY KEY,
-    question TEXT,
-    answer TEXT,
-    expires_at INTEGER NOT NULL
-  ) STRICT`,
-  // The signed answer less the body, which stands in evidence: written after it, and half the bytes of writing it again.
-  `CREATE TABLE signed (
-    ix INTEGER PRIMARY KEY,
-    header TEXT,
-    before TEXT NOT NULL,
-    after TEXT,
-    signature TEXT
-  ) STRICT`,
-  `CREATE TABLE probe (one INTEGER PRIMARY KEY CHECK (one = 1), filler BLOB NOT NULL) STRICT`,
-  `CREATE TRIGGER entry_follows_head BEFORE INSERT ON entry
-    WHEN NEW.ix IS NOT (SELECT coalesce(max(ix), -1) + 1 FROM entry)
-      OR (NEW.ix > 0 AND NEW.previous IS NOT (SELECT link FROM entry ORDER BY ix DESC LIMIT 1))
-    BEGIN SELECT raise(ABORT, 'an entry follows the head'); END`,
-  `CREATE TRIGGER entry_once BEFORE INSERT ON entry
-    WHEN ${inbound('NEW.')}
-      AND EXISTS (SELECT 1 FROM entry WHERE ${isInbound} AND peer = NEW.peer AND jti = NEW.jti)
-    BEGIN SELECT raise(ABORT, 'replayed'); END`,
-  `CREATE TRIGGER entry_not_updated BEFORE UPDATE ON entry BEGIN SELECT raise(ABORT, 'the ledger is append-only'); END`,
-  `CREATE TRIGGER entry_not_deleted BEFORE DELETE ON entry BEGIN SELECT raise(ABORT, 'the ledger is append-only'); END`,
-  `CREATE TRIGGER ledger_not_inserted BEFORE INSERT ON ledger
-    WHEN EXISTS (SELECT 1 FROM ledger) BEGIN SELECT raise(ABORT, 'the ledger has a name'); END`,
-  `CREATE TRIGGER ledger_not_updated BEFORE UPDATE ON ledger BEGIN SELECT raise(ABORT, 'the ledger has a name'); END`,
-  `CREATE TRIGGER ledger_not_deleted BEFORE DELETE ON ledger BEGIN SELECT raise(ABORT, 'the ledger has a name'); END`,
-  `CREATE TRIGGER evidence_beside_entry BEFORE INSERT ON evidence
-    WHEN NEW.ix IS NOT (SELECT max(ix) FROM entry) OR EXISTS (SELECT 1 FROM evidence WHERE ix = NEW.ix)
-    BEGIN SELECT raise(ABORT, 'evidence comes with its entry'); END`,
-  `CREATE TRIGGER evidence_not_updated BEFORE UPDATE ON evidence
-    BEGIN SELECT raise(ABORT, 'evidence does not change'); END`,
-  `CREATE TRIGGER evidence_expires BEFORE DELETE ON evidence
-    WHEN OLD.expires_at > unixepoch() BEGIN SELECT raise(ABORT, 'evidence is held until it expires'); END`,
-  `CREATE TRIGGER signed_once BEFORE INSERT ON signed
-    WHEN NOT EXISTS (SELECT 1 FROM evidence WHERE ix = NEW.ix) OR EXISTS (SELECT 1 FROM signed WHERE ix = NEW.ix)
-    BEGIN SELECT raise(ABORT, 'an answer is signed once'); END`,
-  `CREATE TRIGGER signed_not_updated BEFORE UPDATE ON signed
-    BEGIN SELECT raise(ABORT, 'evidence does not change'); END`,
-  `CREATE TRIGGER signed_expires BEFORE DELETE ON signed
-    WHEN EXISTS (SELECT 1 FROM evidence WHERE ix = OLD.ix)
-    BEGIN SELECT raise(ABORT, 'evidence is held until it expires'); END`,
-]
-
 /**
  * Makes a ledger where there is none, and closes it. Only `init` and the demo call this: a gateway that finds no file must
  * not start a fresh one, since a lost volume is not a fresh start. Throws `ledger.unavailable` where a ledger, or what one
@@ -152,8 +80,8 @@ export function createLedger(path: string, city: string): void {
     {
       using db = new DatabaseSync(unborn)
       // 8 KiB pages: a question and its answer share a page, which makes the file a quarter smaller than 4 KiB ones do.
-      db.exec(`PRAGMA page_size = 8192; PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = 1`)
-      db.exec(`BEGIN; ${SCHEMA.join(';\n')}; COMMIT`)
+      db.exec('PRAGMA page_size = 8192')
+      bringUp(db)
       db.prepare('INSERT INTO ledger VALUES (1, ?, ?, ?)').run(city, randomUUID(), new Date().toISOString())
       db.exec(`INSERT INTO probe VALUES (1, x''); PRAGMA journal_mode = WAL`)
     }
@@ -168,7 +96,7 @@ export function createLedger(path: string, city: string): void {
 /**
  * Opens the ledger of this city for appending. Evidence is held for `retentionDays` from its entry.
  * Throws `ledger.unavailable` when there is no file, when it is not a ledger, when its tables or triggers are not those
- * of this program, and when it is another city's.
+ * of its version, when that version is later than this program, and when it is another city's. An earlier one is brought up.
  */
 export function openLedger(path: string, city: string, { retentionDays = DEFAULT_RETENTION_DAYS } = {}): Ledger {
   if (!existsSync(path)) {
@@ -182,9 +110,11 @@ export function openLedger(path: string, city: string, { retentionDays = DEFAULT
       PRAGMA journal_size_limit = 67108864`)
     const changed = schemaFaults(db)
     if (changed.length > 0) throw new Error(changed.join('; '))
-    const identity = readIdentity(db)
+    const identity = readLedgerIdentity(db)
     if (identity.city !== city) throw new Error(`it is the ledger of ${identity.city}, not of ${city}`)
     if (!lastIsWhole(db)) throw new Error('its last entry was changed; `xinqiao ledger verify` says more')
+    // Last, when it is known to be ours and whole.
+    bringUp(db)
     return serve(db, path, identity, retentionDays * 86_400)
   } catch (fault) {
     db?.close()
@@ -445,61 +375,11 @@ function inboundMessage(entry: Entry): string | undefined {
   return ours || !('jti' in entry) ? undefined : `${entry.peer} ${entry.jti}`
 }
 
-/** The columns that `readEvidence` takes, of evidence joined with signed. */
-export const evidenceColumns = 'question, answer, header, before, after, signature'
-
-/** A row of evidence as what was signed; the body alone where a crash came before the signature. */
-export function readEvidence(row: Record<string, SQLOutputValue>): Evidence {
-  const question = optionalText(row['question'])
-  const body = optionalText(row['answer'])
-  const before = optionalText(row['before'])
-  if (before === undefined) return { question, answer: body }
-  const nullable = (name: string) => optionalText(row[name]) ?? null
-  const signed = { header: nullable('header'), before, after: nullable('after'), signature: nullable('signature') }
-  return { question, answer: putTogether(signed, body ?? '') }
-}
-
-/** Where a message of a peer is recorded, by the index that refuses to record it again. */
-export const findInbound = `SELECT ix FROM entry INDEXED BY entry_inbound WHERE ${isInbound} AND peer = ? AND jti = ?`
-
-/** Messages recorded more than once, found without any index. */
-export const findDuplicates = `SELECT max(ix) AS ix, count(*) AS n FROM entry NOT INDEXED WHERE ${isInbound}
-  GROUP BY peer, jti HAVING n > 1`
-
-/** How the tables, indexes and triggers of a file differ from those of this program, one sentence each; none when they do not. */
-export function schemaFaults(db: DatabaseSync): string[] {
-  using model = new DatabaseSync(':memory:')
-  model.exec(SCHEMA.join(';\n'))
-  const wanted = readSchema(model)
-  const found = readSchema(db)
-  const faults: string[] = []
-  const id = db.prepare('PRAGMA application_id').get()?.['application_id']
-  if (id !== APPLICATION_ID) faults.push('the file is not marked as a ledger')
-  for (const [name, sql] of wanted) {
-    if (!found.has(name)) faults.push(`${name} is missing`)
-    else if (found.get(name) !== sql) faults.push(`${name} was changed`)
-  }
-  for (const name of found.keys()) if (!wanted.has(name)) faults.push(`${name} was added`)
-  return faults
-}
-
-function readSchema(db: DatabaseSync): Map<string, string> {
-  const rows = db.prepare(`SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL`).all()
-  return new Map(rows.map(row => [`${text(row['type'])} ${text(row['name'])}`, text(row['sql'])]))
-}
-
 /** A chain is not continued from an entry that is not what its link says; the earlier ones are for `verify`. */
 function lastIsWhole(db: DatabaseSync): boolean {
   const row = db.prepare('SELECT body, previous, link FROM entry ORDER BY ix DESC LIMIT 1').get()
   if (row === undefined) return true
   return Buffer.compare(nextLink(bytes(row['previous']), leafHash(text(row['body']))), bytes(row['link'])) === 0
-}
-
-/** Whose ledger a file says it is. Throws when it does not say. */
-export function readIdentity(db: DatabaseSync): Identity {
-  const row = db.prepare('SELECT city, id, created FROM ledger').get()
-  if (row === undefined) throw new TypeError('the ledger has no name')
-  return { city: text(row['city']), id: text(row['id']), created: text(row['created']) }
 }
 
 function unavailable(path: string, fault: unknown): Refusal {
@@ -528,26 +408,4 @@ function isConstraint(fault: unknown): boolean {
 /** The trigger speaks first; the unique index holds if it ever does not. */
 function isReplay(fault: unknown): boolean {
   return resultCode(fault) === 2067 || (isConstraint(fault) && fault instanceof Error && fault.message === 'replayed')
-}
-
-/** A column's value, held to the type that the table gives it. */
-export function integer(value: SQLOutputValue | undefined): number {
-  if (typeof value !== 'number') throw new TypeError('an integer was expected')
-  return value
-}
-
-/** A column's value, held to the type that the table gives it. */
-export function text(value: SQLOutputValue | undefined): string {
-  if (typeof value !== 'string') throw new TypeError('a text was expected')
-  return value
-}
-
-function optionalText(value: SQLOutputValue | undefined): string | undefined {
-  return value === null || value === undefined ? undefined : text(value)
-}
-
-/** A column's value, held to the type that the table gives it. */
-export function bytes(value: SQLOutputValue | undefined): Uint8Array {
-  if (!(value instanceof Uint8Array)) throw new TypeError('bytes were expected')
-  return value
 }

@@ -22,10 +22,10 @@ import {
   findInbound,
   integer,
   readEvidence,
-  readIdentity,
+  readLedgerIdentity,
   schemaFaults,
   text,
-} from './sqlite.ts'
+} from './tables.ts'
 
 /**
  * - `unreadable`: SQLite itself cannot read the file, or a column holds what it never should.
@@ -132,7 +132,7 @@ function* walk(path: string, receipts: readonly Receipt[], state: Walk): Generat
   try {
     using db = open(path)
     for (const detail of schemaFaults(db)) yield fault('schema-changed', undefined, detail)
-    state.identity = readIdentity(db)
+    state.identity = readLedgerIdentity(db)
     state.total = integer(db.prepare('SELECT coalesce(max(ix), -1) + 1 AS n FROM entry').get()?.['n'])
     const lookUp = prepareLookUp(db)
     yield* walkEntries(db, state.identity, receipts, lookUp, state)

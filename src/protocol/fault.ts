@@ -1,5 +1,6 @@
 /** What is wrong with the configuration is said all at once: which file, where in it, what, and what to do. */
 import type { z } from 'zod'
+import { readJson } from './json.ts'
 
 /** One fault. `path` is a JSON path inside the file, such as `tables.CF.fields.fine`; empty for the file as a whole. */
 export type Fault = {
@@ -33,7 +34,7 @@ function described({ file, path, problem, remedy }: Fault): string {
 export function readForm<T>({ file, text }: ConfigFile, form: z.ZodType<T>, faults: Fault[]): T | undefined {
   let json: unknown
   try {
-    json = JSON.parse(text)
+    json = readJson(text)
   } catch (error) {
     const problem = error instanceof Error ? error.message : 'it cannot be parsed'
     faults.push({ file, path: '', problem: `not JSON: ${problem}`, remedy: 'Correct the syntax' })

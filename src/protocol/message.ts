@@ -23,9 +23,18 @@ export const limits = {
 } as const
 
 const name = (length: number) => z.string().min(1).max(length)
-export const CityId = z.string().regex(/^[a-z][a-z0-9-]{1,30}$/)
-/** A code is a word of the vocabulary or a name; it goes into logs and ledgers, so a subject's or a person's number is none. */
-export const Code = z.string().regex(/^(?!.*(?:[0-9]{8}[0-9a-zA-Z]{10}|[0-9]{11}))[a-z0-9][a-zA-Z0-9.-]{0,63}$/)
+/** Names and codes go into logs and ledgers, so nothing shaped like a subject's or a person's number is one. */
+const NO_NUMBER = '(?!.*(?:[0-9]{8}[0-9a-zA-Z]{10}|[0-9]{11}))'
+export const CityId = z.string().regex(new RegExp(`^${NO_NUMBER}[a-z][a-z0-9-]{1,30}$`))
+/** A word of the vocabulary, or a name. */
+export const Code = z.string().regex(new RegExp(`^${NO_NUMBER}[a-z0-9][a-zA-Z0-9.-]{0,63}$`))
+const RECORD_ID = new RegExp(`^${NO_NUMBER}[A-Za-z0-9_.:-]{1,80}$`)
+
+/** Whether a text can be the id of a record on the wire. */
+export function isRecordId(text: string): boolean {
+  return RECORD_ID.test(text)
+}
+
 const Hash = z.string().regex(/^[A-Za-z0-9_-]{43}$/)
 /** RFC 9562 version 7: time-ordered, so that the ledger's uniqueness index grows at its end and stays cheap. */
 export const Jti = z.string().regex(/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/)
@@ -78,7 +87,7 @@ export type Value = z.infer<typeof Value>
 
 /** A record as it travels. */
 export const WireRecord = z.strictObject({
-  id: name(80),
+  id: z.string().regex(RECORD_ID),
   family: Code,
   fields: z.record(Code, Value),
   /** The subject has objected and the objection is pending (异议). */

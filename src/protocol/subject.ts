@@ -40,15 +40,21 @@ const KINDS: Readonly<Record<string, SubjectKind>> = {
 export function readSubject(text: string): Subject {
   const code = text.trim().toUpperCase()
   const wellFormed = USCC_FORM.test(code) && code !== PLACEHOLDER
-  const conforming = wellFormed && usccCheck(code) === code[17] && organisationCheck(code.slice(8, 16)) === code[16]
+  const conforming = wellFormed && isConforming(code)
   const kind = KINDS[code.slice(0, 2)]
-  // By chance one identity number in 341 also passes as a code; none begins like a code that is queried.
-  if (!(conforming && kind) && isIdentityNumber(code)) throw refuse('subject.person')
+  // By chance one identity number in 341 also passes as a code, and those of foreigners' cards begin like ours: a text that
+  // is a whole identity number, its check digit too, is never taken for a firm.
+  if (passesIdentityCheck(code) || (!(conforming && kind) && isIdentityNumber(code))) throw refuse('subject.person')
   if (!wellFormed) throw refuse('subject.malformed')
   if (!conforming && !(kind && KNOWN_NONCONFORMING.test(code))) throw refuse('subject.check')
   if (kind === undefined) throw refuse('subject.kind', `codes that begin with ${code.slice(0, 2)}`)
   const uscc = code as Uscc
   return conforming ? { uscc, kind } : { uscc, kind, doubt: 'check-character' }
+}
+
+/** Whether both check characters are right (GB 32100-2015, GB 11714). */
+function isConforming(code: string): boolean {
+  return usccCheck(code) === code[17] && organisationCheck(code.slice(8, 16)) === code[16]
 }
 
 /** Character 18 of a code from its first 17 (GB 32100-2015 annex A); a remainder of 0 gives '0', which many validators miss. */
@@ -85,28 +91,63 @@ export function isIdentityNumber(text: string): boolean {
   return longYear !== undefined ? check !== undefined : shortYear !== undefined && check === undefined
 }
 
-/** Digits that may be an identity number (18 or 15) or a mobile number (11), not part of a longer code. */
-const PERSONAL = /(?<![0-9A-Za-z])(?:[1-9][0-9]{16}[0-9Xx]|[1-9][0-9]{14}|1[3-9][0-9]{9})(?![0-9A-Za-z])/g
-const LONG_NUMBER = /[0-9０-９]{11}/
+/** Between the digits of one number people write blanks and dashes. */
+const BETWEEN = '[ \\t\\u00a0\\u3000\\-\\u2010-\\u2015\\uff0d]'
+const DIGIT = '[0-9\\uff10-\\uff19\\u{1d7ce}-\\u{1d7ff}]'
+/** Eleven digits in any width, with not more than two blanks or dashes between each: nothing shorter is looked at. */
+const ENOUGH = new RegExp(`(?:${DIGIT}${BETWEEN}{0,2}){11}`, 'u')
+const GROUP = new RegExp(`${DIGIT}+[XxＸｘ]?`, 'gu')
+const GAP = new RegExp(`^${BETWEEN}{0,2}$`, 'u')
+/** Groups of digits that may make one number: +86 138 1234 5678, 110101 19900307 7758. */
+const GROUPS = 6
 
-/** Whether a free text holds an identity number or a mobile number, in any width of digits. */
+/** Whether a free text holds an identity number or a mobile number, however its digits are written. */
 export function holdsPersonalNumber(text: string): boolean {
   return maskPersonalNumbers(text) !== text
 }
 
-/** The text with identity and mobile numbers replaced by asterisks; the very same text where it holds none. */
+/**
+ * The text with the digits of identity and mobile numbers replaced by asterisks, one for one, and nothing else changed; the
+ * very same text where it holds none. An identity number counts with a wrong check digit too: to mask too much does no harm.
+ */
 export function maskPersonalNumbers(text: string): string {
-  if (!LONG_NUMBER.test(text)) return text
-  const plain = text.normalize('NFKC')
-  const masked = plain.replace(PERSONAL, found => (isPersonal(found) ? '*'.repeat(found.length) : found))
-  return masked === plain ? text : masked
+  if (!ENOUGH.test(text)) return text
+  const groups = [...text.matchAll(GROUP)].map(({ 0: found, index }) => ({ found, index, end: index + found.length }))
+  let masked = ''
+  let done = 0
+  for (let first = 0; first < groups.length; first++) {
+    const last = lastOfPersonal(text, groups, first)
+    if (last === undefined) continue
+    for (const { found, index, end } of groups.slice(first, last + 1)) {
+      masked += text.slice(done, index) + '*'.repeat([...found].length)
+      done = end
+    }
+    first = last
+  }
+  return done === 0 ? text : masked + text.slice(done)
+}
+
+type Group = { readonly found: string; readonly index: number; readonly end: number }
+
+/** The last of the groups that make a person's number together with this first one; undefined where none do. */
+function lastOfPersonal(text: string, groups: readonly Group[], first: number): number | undefined {
+  let digits = ''
+  for (let last = first; last < groups.length && last < first + GROUPS; last++) {
+    const { found = '', index = 0 } = groups[last] ?? {}
+    if (last > first && !GAP.test(text.slice(groups[last - 1]?.end, index))) return undefined
+    digits += found.normalize('NFKC').toUpperCase()
+    if (isPersonal(digits)) return last
+  }
+  return undefined
 }
 
 function isPersonal(digits: string): boolean {
-  return digits.length === 11 || (digits.length === 15 ? isIdentityNumber(digits) : identityCheck(digits))
+  const mobile = /^(?:(?:00)?86)?1[3-9][0-9]{9}$/.test(digits)
+  if (mobile || (digits.length === 15 && isIdentityNumber(digits))) return true
+  return digits.length === 18 && isIdentityNumber(digits) && (passesIdentityCheck(digits) || !isConforming(digits))
 }
 
-function identityCheck(text: string): boolean {
+function passesIdentityCheck(text: string): boolean {
   if (text.length !== 18 || !isIdentityNumber(text)) return false
   let sum = 0
   for (const [i, weight] of IDENTITY_WEIGHTS.entries()) sum += Number(text[i]) * weight

@@ -1,6 +1,6 @@
 /** One table of a mapping, compiled: what the source has to select, and how a row of it becomes a shared record. */
 import { sha256 } from '#protocol/canonical.ts'
-import type { Value } from '#protocol/message.ts'
+import { isRecordId, type Value } from '#protocol/message.ts'
 import type { SubjectKind } from '#protocol/subject.ts'
 import { instantReader } from './date.ts'
 import { type Fact, rowColumns, type TableForm } from './format.ts'
@@ -208,7 +208,8 @@ function idReader(table: string, form: TableForm['id'], rules: Compiler): (row: 
       if (part === undefined) return shortDigest([table, ...Object.values(row)].join('\0'))
       id += `-${part}`
     }
-    return id.length <= 80 ? id : shortDigest(`${table}\0${id}`)
+    // What does not fit the wire, or is shaped like a person's number, travels as a digest of itself.
+    return isRecordId(id) ? id : shortDigest(`${table}\0${id}`)
   }
 }
 

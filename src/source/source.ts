@@ -225,14 +225,18 @@ function asFault(error: unknown, where: string): { code: SourceFault; detail: st
   throw refuse('fault', `while reading ${where}`, error)
 }
 
-/** The texts under which the subjects may stand in the key columns, and which subject each of them means. */
-export function keyTexts({ forms, prefixes }: Table['key'], subjects: readonly string[]): Map<string, string> {
-  const texts = new Map<string, string>()
+/** The texts under which the subjects may stand in the key columns, and which subjects each may mean: a short one, several. */
+export function keyTexts(
+  { forms, prefixes }: Table['key'],
+  subjects: readonly string[],
+): Map<string, readonly string[]> {
+  const texts = new Map<string, readonly string[]>()
+  const mean = (text: string, subject: string) => texts.set(text, [...(texts.get(text) ?? []), subject])
   for (const subject of subjects) {
     for (const form of forms) {
       const text = inForm(subject, form)
-      texts.set(text, subject)
-      for (const prefix of prefixes) texts.set(prefix + text, subject)
+      mean(text, subject)
+      for (const prefix of prefixes) mean(prefix + text, subject)
     }
   }
   return texts
@@ -258,22 +262,21 @@ const OTHER_CODE = /^(?!0{17})[0-9A-Z]{18}$/i
  * Whose rows these are. A row whose first key column names another enterprise is left out. Throws `source.unreachable`
  * for a row that the database holds to match and we do not (a collation of its own): dropping it would pass for "nothing".
  */
-export function attributed(table: Table, rows: readonly Row[], texts: ReadonlyMap<string, string>): Found[] {
+export function attributed(table: Table, rows: readonly Row[], texts: ReadonlyMap<string, readonly string[]>): Found[] {
   const found: Found[] = []
   for (const row of rows) {
-    const subject = ownerOf(row, table, texts)
-    if (subject !== undefined) found.push({ table: table.name, subject, row })
+    for (const subject of ownersOf(row, table, texts)) found.push({ table: table.name, subject, row })
   }
   return found
 }
 
-function ownerOf(row: Row, { name, key }: Table, texts: ReadonlyMap<string, string>): string | undefined {
+function ownersOf(row: Row, { name, key }: Table, texts: ReadonlyMap<string, readonly string[]>): readonly string[] {
   for (const [i, column] of key.columns.entries()) {
     const text = row[column]
     if (text === null || text === undefined) continue
-    const subject = texts.get(text) ?? texts.get(text.trim()) ?? texts.get(text.trim().toUpperCase())
-    if (subject !== undefined) return subject
-    if (i < key.columns.length - 1 && OTHER_CODE.test(text.trim())) return undefined
+    const subjects = texts.get(text) ?? texts.get(text.trim()) ?? texts.get(text.trim().toUpperCase())
+    if (subjects !== undefined) return subjects
+    if (i < key.columns.length - 1 && OTHER_CODE.test(text.trim())) return []
   }
   throw refuse('source.unreachable', `${name}: a row matches none of the codes that were asked for`)
 }

@@ -19,9 +19,12 @@ import {
 } from './certificate.ts'
 import { Malformed } from './der.ts'
 
-const usage = `usage: xinqiao certs verify --roots FILE [--untrusted FILE] --leaf FILE --at ISO [--crls FILE]
-         [--eku OID|serverAuth|clientAuth|signing]... [--name NAME] [--max-depth N] [--profile rfc5280|federation]
-       xinqiao certs verify --cases FILE`
+/** The ways to call it, for the help text too. */
+export const certsUsage = [
+  `certs verify --roots FILE [--untrusted FILE] --leaf FILE --at ISO [--crls FILE]
+         [--eku OID|serverAuth|clientAuth|signing]... [--name NAME] [--max-depth N] [--profile rfc5280|federation]`,
+  'certs verify --cases FILE',
+]
 
 const purposes: ReadonlyMap<string, string> = new Map([
   ['serverAuth', SERVER_AUTH],
@@ -79,7 +82,7 @@ export async function certsVerify(args: readonly string[], out: (line: string) =
     }
     return verifyOne(Arguments.parse(rest), out)
   } catch (error) {
-    out(`${error instanceof z.ZodError ? z.prettifyError(error) : error}\n${usage}`)
+    out(`${error instanceof z.ZodError ? z.prettifyError(error) : error}\nusage: ${certsUsage.map(each => `xinqiao ${each}`).join('\n       ')}`)
     return 2
   }
 }
@@ -92,9 +95,12 @@ function verifyOne(args: z.infer<typeof Arguments>, out: (line: string) => void)
   const files = [args.leaf, args.roots, args.untrusted, args.crls].map(read)
   const [leaf = Buffer.of(), roots = Buffer.of(), untrusted, crls] = files
   const verdict = judged(() => {
+    // A member's file holds its certificate first and then its issuers': those help to find the path, and prove nothing.
+    const [first, ...issuers] = certificatesIn(leaf)
+    if (first === undefined) throw new Malformed('no certificate')
     const question = {
-      leaf: certificateIn(leaf),
-      untrusted: untrusted ? certificatesIn(untrusted) : [],
+      leaf: first,
+      untrusted: [...issuers, ...(untrusted ? certificatesIn(untrusted) : [])],
       roots: certificatesIn(roots),
       at: args.at,
       purposes: args.eku,
@@ -120,7 +126,6 @@ function judged(judge: () => ReturnType<typeof validatePath>): Verdict {
 
 /** A DER file begins with the tag of a SEQUENCE, which no PEM file does. */
 const isDer = (file: Buffer) => file[0] === 0x30
-const certificateIn = (file: Buffer) => readCertificate(isDer(file) ? file : file.toString('latin1'))
 const certificatesIn = (file: Buffer) =>
   isDer(file) ? [readCertificate(file)] : readCertificates(file.toString('latin1'))
 

@@ -12,12 +12,14 @@ import {
   type Certificate,
   type CrlStore,
   crlStore,
+  type PathInput,
+  type PathResult,
+  pathCache,
   readCertificate,
   readCertificates,
   readCrls,
   SIGNING,
   TRANSPORT,
-  validatePath,
 } from './certificate.ts'
 import { type Algorithm, algorithmOf } from './jws.ts'
 
@@ -61,8 +63,19 @@ export type Member = {
 /** A certificate for TLS, with its issuers: as read, and as PEM. */
 export type Transport = { readonly file: string; readonly pem: string; readonly chain: readonly Certificate[] }
 
-/** The federation's own anchors. Owned by the gateway that read them. */
-export type Anchors = { readonly roots: readonly Certificate[]; readonly rootsPem: string; readonly crls: CrlStore }
+/** The federation's own anchors, and what was proved from them. Owned by the gateway that read them. */
+export type Anchors = {
+  readonly roots: readonly Certificate[]
+  readonly rootsPem: string
+  readonly crls: CrlStore
+  /** `validatePath`, which remembers the paths that it found good: of signing keys and of connections alike. */
+  readonly validate: (input: PathInput) => PathResult
+  /** A shorter way to the same answer for the keys of members: every message asks for one, and this costs no digest. */
+  readonly proofs: WeakMap<MemberKey, Proof>
+}
+
+/** Of which city a certificate is, as long as the revocation lists are these, from and until when (epoch milliseconds). */
+type Proof = { readonly city: string; readonly revision: string; readonly from: number; readonly until: number }
 
 export type Members = {
   readonly anchors: Anchors
@@ -128,8 +141,9 @@ function readAnchors(certs: string, faults: Fault[]): Anchors {
       })
     }
   }
+  const own = { rootsPem, crls, validate: pathCache(), proofs: new WeakMap<MemberKey, Proof>() }
   try {
-    return { roots: rootsPem === '' ? [] : readCertificates(rootsPem), rootsPem, crls }
+    return { roots: rootsPem === '' ? [] : readCertificates(rootsPem), ...own }
   } catch (error) {
     faults.push({
       file: 'certs/root.pem',
@@ -137,7 +151,7 @@ function readAnchors(certs: string, faults: Fault[]): Anchors {
       problem: `not PEM certificates: ${error}`,
       remedy: 'fetch it anew',
     })
-    return { roots: [], rootsPem, crls }
+    return { roots: [], ...own }
   }
 }
 
@@ -217,19 +231,19 @@ export function keyId(key: KeyObject): Promise<string> {
   return calculateJwkThumbprint(key.export({ format: 'jwk' }), 'sha256')
 }
 
-/** Until when, in epoch milliseconds, each chain was last found good; a chain is looked at again after that. */
-const proved = new WeakMap<readonly Certificate[], number>()
-
 /**
  * Throws `token.certificate` unless the key's certificate leads to the federation root at this instant, is made for
  * signing messages, is not revoked, and names this member. Gives the instant until which that holds (epoch milliseconds).
  */
 export function proveKey(member: Member, key: MemberKey, anchors: Anchors, now: number): number {
-  const known = proved.get(key.chain)
-  if (known !== undefined && now < known) return known
-  const until = provePath(member.id, key.chain, anchors, now, [SIGNING], key.file)
-  proved.set(key.chain, until)
-  return until
+  const known = anchors.proofs.get(key)
+  const { revision } = anchors.crls
+  if (known?.revision === revision && known.city === member.id && known.from <= now && now < known.until) {
+    return known.until
+  }
+  const proof = { ...prove(member.id, key.chain, anchors, now, [SIGNING], key.file), revision }
+  anchors.proofs.set(key, proof)
+  return proof.until
 }
 
 /** Proves a chain for a city and its purposes, as `proveKey` does. */
@@ -241,9 +255,20 @@ export function provePath(
   purposes: readonly string[],
   file: string,
 ): number {
+  return prove(city, chain, anchors, now, purposes, file).until
+}
+
+function prove(
+  city: string,
+  chain: readonly Certificate[],
+  anchors: Anchors,
+  now: number,
+  purposes: readonly string[],
+  file: string,
+) {
   const found = lead(chain, anchors, now, purposes, file)
   if (found.city !== city) throw refuse('token.certificate', `${file} belongs to ${found.city}`)
-  return found.until
+  return found
 }
 
 /** A certificate as node:tls shows it, with the one that follows it. */
@@ -270,15 +295,15 @@ export function provePeer(certificate: Shown, { anchors, all }: Members, now: nu
 
 function lead(
   chain: readonly Certificate[],
-  { roots, crls }: Anchors,
+  { roots, crls, validate }: Anchors,
   now: number,
   purposes: readonly string[],
   file: string,
 ) {
   const [leaf, ...untrusted] = chain
   if (leaf === undefined) throw refuse('token.certificate', `${file} has no certificate`)
-  const path = validatePath({ leaf, untrusted, roots, at: new Date(now), crls, purposes, profile: 'federation' })
+  const path = validate({ leaf, untrusted, roots, at: new Date(now), crls, purposes, profile: 'federation' })
   if (!path.ok) throw refuse('token.certificate', `${file}: ${path.reason} ${path.detail}`)
   if (path.city === undefined) throw refuse('token.certificate', `${file} names no city`)
-  return { city: path.city, until: path.notAfter.getTime() }
+  return { city: path.city, from: path.notBefore.getTime(), until: path.notAfter.getTime() }
 }

@@ -1,9 +1,10 @@
 /** A message becomes `Verified` only here, after every check; a stranger goes no further. */
 import type { z } from 'zod'
 import { sha256 } from '#protocol/canonical.ts'
+import { readJson } from '#protocol/json.ts'
 import { Answer, limits, Query, RefusalMessage, types } from '#protocol/message.ts'
 import { refuse } from '#protocol/refusal.ts'
-import { decode, proves, readJson, readJws } from './jws.ts'
+import { decode, proves, readJws } from './jws.ts'
 import { type Member, type Members, proveKey } from './members.ts'
 
 declare const proved: unique symbol

@@ -231,6 +231,7 @@ describe('whatever was agreed, is kept and is asked', () => {
               if (origin === undefined) throw new Error('a record from nowhere')
               expect(origin.subject).toBe(subject)
               expect(ended(origin)).toBeUndefined()
+              expect(Object.keys(fields).length).toBeGreaterThan(0)
               for (const field of Object.keys(fields)) {
                 answered++
                 expect(permits(text, question.purpose, origin, field)).toBe(true)

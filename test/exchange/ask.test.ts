@@ -166,6 +166,8 @@ describe('a peer that', () => {
     return keys
   }
 
+  const wanted = (question: Record<string, unknown>) =>
+    (Array.isArray(question['want']) ? question['want'] : []).map(({ family }) => String(family))
   const receipt = { index: 0, leaf: 'A'.repeat(43), link: 'A'.repeat(43), at: '2026-11-22T00:00:00.000Z' }
   function answerFor(
     question: Record<string, unknown>,
@@ -184,7 +186,7 @@ describe('a peer that', () => {
         agreement: question['agreement'],
         purpose: question['purpose'],
         withheld: [],
-        freshness: [],
+        freshness: wanted(question).map(family => ({ family, status: 'fresh' })),
         results: [{ subject: sun, status: 'answered', records: [] }],
         ...body,
       },

@@ -3,7 +3,8 @@ import { dirname, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { base64url, leafHash, nextLink, originLink } from '#ledger/entry.ts'
 import type { Ledger } from '#ledger/ledger.ts'
-import { createLedger, openLedger, readIdentity } from '#ledger/sqlite.ts'
+import { createLedger, openLedger } from '#ledger/sqlite.ts'
+import { readLedgerIdentity } from '#ledger/tables.ts'
 import { verifyLedger } from '#ledger/verify.ts'
 import { canonical } from '#protocol/canonical.ts'
 import { answered, company, directory, execute, newLedger, raw, signedAnswer, tamper, uuid7 } from './sample.ts'
@@ -17,7 +18,7 @@ describe('an appended entry', () => {
     const path = newLedger()
     await using ledger = openLedger(path, 'jiangyin')
     using db = raw(path)
-    let link = originLink(readIdentity(db))
+    let link = originLink(readLedgerIdentity(db))
     for (let index = 0; index < 3; index += 1) {
       const { entry } = answered()
       const leaf = leafHash(canonical(entry))
@@ -197,9 +198,15 @@ describe('the quota of a day', () => {
     }
     // A clock that was set back by a few minutes.
     await ledger.append(answered({ at: '2026-03-02T00:55:00.000Z' }).entry)
-    expect(await ledger.subjectsSince('huizhou', '2026-03-02T00:00:00+08:00')).toEqual(new Map([['jiangyin-huizhou-2026', 5]]))
-    expect(await ledger.subjectsSince('huizhou', '2026-03-02T01:00:00Z')).toEqual(new Map([['jiangyin-huizhou-2026', 2]]))
-    expect(await ledger.subjectsSince('suzhou', '2026-03-01T00:00:00Z')).toEqual(new Map([['jiangyin-huizhou-2026', 3]]))
+    expect(await ledger.subjectsSince('huizhou', '2026-03-02T00:00:00+08:00')).toEqual(
+      new Map([['jiangyin-huizhou-2026', 5]]),
+    )
+    expect(await ledger.subjectsSince('huizhou', '2026-03-02T01:00:00Z')).toEqual(
+      new Map([['jiangyin-huizhou-2026', 2]]),
+    )
+    expect(await ledger.subjectsSince('suzhou', '2026-03-01T00:00:00Z')).toEqual(
+      new Map([['jiangyin-huizhou-2026', 3]]),
+    )
     expect(await ledger.subjectsSince('wuxi', '2026-03-01T00:00:00Z')).toEqual(new Map())
   })
 })

@@ -4,7 +4,8 @@ import type { DatabaseSync } from 'node:sqlite'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { base64url, type Entry, entryText, leafHash, nextLink, originLink } from '#ledger/entry.ts'
-import { bytes, integer, openLedger, readIdentity, text } from '#ledger/sqlite.ts'
+import { openLedger } from '#ledger/sqlite.ts'
+import { bytes, integer, readLedgerIdentity, text } from '#ledger/tables.ts'
 import { verifyLedger } from '#ledger/verify.ts'
 import type { Receipt } from '#protocol/message.ts'
 import { answered, company, directory, execute, newLedger, signedAnswer, tamper, uuid7 } from './sample.ts'
@@ -54,7 +55,7 @@ function remove(db: DatabaseSync, index: number): void {
 
 /** What one does who knows how the chain is made: hashes everything anew from an entry on. */
 function rehash(db: DatabaseSync, from: number): void {
-  let link = from === 0 ? originLink(readIdentity(db)) : take(db, from - 1).link
+  let link = from === 0 ? originLink(readLedgerIdentity(db)) : take(db, from - 1).link
   for (const row of db.prepare('SELECT ix, body FROM entry WHERE ix >= ? ORDER BY ix').all(from)) {
     const next = nextLink(link, leafHash(text(row['body'])))
     db.prepare('UPDATE entry SET previous = ?, link = ? WHERE ix = ?').run(link, next, integer(row['ix']))

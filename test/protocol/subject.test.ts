@@ -97,7 +97,36 @@ describe('a natural person', () => {
     },
   )
 
-  it.each(['91320281250344877K', '苏澄市监处罚〔2026〕00012号', '20260101120000'])('is not seen in %s', text => {
+  it.each([
+    '电话+8613812345678',
+    '电话 0086 138 1234 5678',
+    'tel13812345678',
+    '138-1234-5678',
+    '138 1234 5678、139 1234 5678',
+    '身份证110101199003077759（校验码有误）',
+    'ID110101199003077758',
+    '110101 19900307 7758',
+    '𝟏𝟑𝟖𝟏𝟐𝟑𝟒𝟓𝟔𝟕𝟖',
+  ])('is found in %s, however the digits are written', text => {
+    expect(holdsPersonalNumber(text)).toBe(true)
+    expect(maskPersonalNumbers(text).normalize('NFKC')).not.toMatch(/[0-9]{5}/)
+  })
+
+  it('is masked digit by digit: nothing else of the text changes, and it does not grow', () => {
+    expect(maskPersonalNumbers('罚10⁶元，电话138 1234 5678，ﷺ')).toBe('罚10⁶元，电话*** **** ****，ﷺ')
+  })
+
+  it('is refused by the number of a foreigner’s card, though one in 341 of them passes as a code', () => {
+    expect(refusalOf('911840198001010291')).toBe('subject.person')
+  })
+
+  it.each([
+    '91320281250344877K',
+    '913302256776772080',
+    '苏澄市监处罚〔2026〕00012号',
+    '20260101120000',
+    '2026-11-22 10:00:00',
+  ])('is not seen in %s', text => {
     expect(maskPersonalNumbers(text)).toBe(text)
   })
 })

@@ -182,7 +182,18 @@ describe('a code in a key column', () => {
       'MA281AH5-X',
       '统一社会信用代码：MA281AH5-X',
     ])
-    expect(new Set(texts.values())).toEqual(new Set([subject]))
+    expect([...texts.values()]).toEqual(Array.from({ length: 8 }, () => [subject]))
+  })
+
+  test('that shares its short form with another of the question gives its rows to both', () => {
+    const other = `91330201${subject.slice(8)}`
+    const short = keyTexts({ columns: ['k'], forms: ['organisation'], prefixes: [] }, [subject, other])
+    const found = attributed(
+      table('t', 'licence', { key: { columns: ['k'], forms: ['organisation'], prefixes: [] } }),
+      [{ k: subject.slice(8, 17) }],
+      short,
+    )
+    expect(found.map(each => each.subject)).toEqual([subject, other])
   })
 
   const two = table('t', 'licence', {

@@ -4,8 +4,9 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { compactVerify } from 'jose'
 import { describe, expect, it } from 'vitest'
+import { readJson } from '#protocol/json.ts'
 import { Refusal } from '#protocol/refusal.ts'
-import { algorithmOf, compact, decode, type Header, proves, readJson, readJws } from '#trust/jws.ts'
+import { algorithmOf, compact, decode, type Header, proves, readJws } from '#trust/jws.ts'
 import { describeVectors } from '../vectors.ts'
 
 const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
@@ -137,16 +138,14 @@ describe('a token', () => {
 })
 
 describe('a JSON text', () => {
-  it.each([
-    '{"a":1,"a":2}',
-    '{"a":{"b":1,"b":1}}',
-    '{"a":[{"b":1},{"b":1,"\\u0062":2}]}',
-    '{"__proto__":1,"__proto__":2}',
-  ])('%s says the same member twice and is refused', text => {
-    expect(refusalOf(() => readJson(text))).toBe('form.duplicate')
-  })
+  it.each(['{"a":1,"a":2}', '{"a":{"b":1,"b":1}}', '{"a":[{"b":1},{"b":1,"\\u0062":2}]}'])(
+    '%s says the same member twice and is refused',
+    text => {
+      expect(refusalOf(() => readJson(text))).toBe('form.duplicate')
+    },
+  )
 
-  it.each(['{"a":"b:c","b":["a:b",{"c":":"}]}', '{"":0}', '{"__proto__":1}', '{"a":"\\":\\\\"}'])(
+  it.each(['{"a":"b:c","b":["a:b",{"c":":"}]}', '{"":0}', '{"a":"\\":\\\\"}'])(
     '%s says every member once and is read',
     text => {
       expect(readJson(text)).toEqual(JSON.parse(text))
@@ -161,6 +160,7 @@ describe('a JSON text', () => {
     '{',
     '{"a":1}x',
     '\ufeff{}',
+    '{"a":{"__proto__":1}}',
     '{"a":NaN}',
     "{'a':1}",
     `${'{"a":'.repeat(13)}1${'}'.repeat(13)}`,
@@ -172,10 +172,15 @@ describe('a JSON text', () => {
 
   it('without doubles is read as the engine reads it, whatever it holds', () => {
     fc.assert(
-      fc.property(fc.dictionary(fc.string({ unit: 'grapheme' }), fc.jsonValue({ maxDepth: 8 })), value => {
-        const text = JSON.stringify(value)
-        expect(readJson(text)).toEqual(JSON.parse(text))
-      }),
+      fc.property(
+        fc
+          .dictionary(fc.string({ unit: 'grapheme' }), fc.jsonValue({ maxDepth: 8 }))
+          .filter(value => !JSON.stringify(value).includes('__proto__')),
+        value => {
+          const text = JSON.stringify(value)
+          expect(readJson(text)).toEqual(JSON.parse(text))
+        },
+      ),
     )
   })
 })

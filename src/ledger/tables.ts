@@ -1,0 +1,198 @@
+/** What a ledger file is made of: its tables by version, and its rows read back as what they were written from. */
+import { DatabaseSync, type SQLOutputValue } from 'node:sqlite'
+import { type Identity, outboundKinds } from './entry.ts'
+import { putTogether } from './evidence.ts'
+import type { Evidence } from './ledger.ts'
+
+/** "XQL1": tells `file` and us that this SQLite file is a ledger. */
+const APPLICATION_ID = 0x58514c31
+
+/** What holds of a row that records a message of the peer; the same words wherever the partial index is to be used. */
+export const isInbound = inbound('')
+function inbound(row: '' | 'NEW.'): string {
+  return `${row}jti IS NOT NULL AND ${row}kind NOT IN (${outboundKinds.map(kind => `'${kind}'`).join(', ')})`
+}
+
+/**
+ * One fact stands in one place: what is searched is computed from the text of the entry and cannot disagree with it, and
+ * the leaf is left to be hashed again. `previous` is the one thing stored twice (32 bytes): it makes each row provable by
+ * itself, and lets the trigger see that an insert knows the head that it follows.
+ *
+ * A trigger that refuses deletes does not see INSERT OR REPLACE in every program, so an insert is refused whatever it could
+ * replace: the index must be the next, the message new. Later indexes (by peer, by subject) come with the console, each
+ * with its price per append measured; time needs none, because entries stand in its order.
+ */
+const FIRST = [
+  `CREATE TABLE ledger (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    city TEXT NOT NULL,
+    id TEXT NOT NULL,
+    created TEXT NOT NULL
+  ) STRICT`,
+  `CREATE TABLE entry (
+    ix INTEGER PRIMARY KEY,
+    body TEXT NOT NULL,
+    previous BLOB NOT NULL CHECK (length(previous) = 32),
+    link BLOB NOT NULL CHECK (length(link) = 32),
+    kind TEXT NOT NULL AS (body ->> 'kind') VIRTUAL,
+    peer TEXT AS (body ->> 'peer') VIRTUAL,
+    jti TEXT AS (body ->> 'jti') VIRTUAL,
+    at TEXT NOT NULL AS (body ->> 'at') VIRTUAL
+  ) STRICT`,
+  `CREATE UNIQUE INDEX entry_inbound ON entry (peer, jti) WHERE ${isInbound}`,
+  // No index on expires_at: rows stand nearly in that order by ix, and expiry (part 5) walks from the oldest.
+  `CREATE TABLE evidence (
+    ix INTEGER PRIMARY KEY,
+    question TEXT,
+    answer TEXT,
+    expires_at INTEGER NOT NULL
+  ) STRICT`,
+  // The signed answer less the body, which stands in evidence: written after it, and half the bytes of writing it again.
+  `CREATE TABLE signed (
+    ix INTEGER PRIMARY KEY,
+    header TEXT,
+    before TEXT NOT NULL,
+    after TEXT,
+    signature TEXT
+  ) STRICT`,
+  `CREATE TABLE probe (one INTEGER PRIMARY KEY CHECK (one = 1), filler BLOB NOT NULL) STRICT`,
+  `CREATE TRIGGER entry_follows_head BEFORE INSERT ON entry
+    WHEN NEW.ix IS NOT (SELECT coalesce(max(ix), -1) + 1 FROM entry)
+      OR (NEW.ix > 0 AND NEW.previous IS NOT (SELECT link FROM entry ORDER BY ix DESC LIMIT 1))
+    BEGIN SELECT raise(ABORT, 'an entry follows the head'); END`,
+  `CREATE TRIGGER entry_once BEFORE INSERT ON entry
+    WHEN ${inbound('NEW.')}
+      AND EXISTS (SELECT 1 FROM entry WHERE ${isInbound} AND peer = NEW.peer AND jti = NEW.jti)
+    BEGIN SELECT raise(ABORT, 'replayed'); END`,
+  `CREATE TRIGGER entry_not_updated BEFORE UPDATE ON entry BEGIN SELECT raise(ABORT, 'the ledger is append-only'); END`,
+  `CREATE TRIGGER entry_not_deleted BEFORE DELETE ON entry BEGIN SELECT raise(ABORT, 'the ledger is append-only'); END`,
+  `CREATE TRIGGER ledger_not_inserted BEFORE INSERT ON ledger
+    WHEN EXISTS (SELECT 1 FROM ledger) BEGIN SELECT raise(ABORT, 'the ledger has a name'); END`,
+  `CREATE TRIGGER ledger_not_updated BEFORE UPDATE ON ledger BEGIN SELECT raise(ABORT, 'the ledger has a name'); END`,
+  `CREATE TRIGGER ledger_not_deleted BEFORE DELETE ON ledger BEGIN SELECT raise(ABORT, 'the ledger has a name'); END`,
+  `CREATE TRIGGER evidence_beside_entry BEFORE INSERT ON evidence
+    WHEN NEW.ix IS NOT (SELECT max(ix) FROM entry) OR EXISTS (SELECT 1 FROM evidence WHERE ix = NEW.ix)
+    BEGIN SELECT raise(ABORT, 'evidence comes with its entry'); END`,
+  `CREATE TRIGGER evidence_not_updated BEFORE UPDATE ON evidence
+    BEGIN SELECT raise(ABORT, 'evidence does not change'); END`,
+  `CREATE TRIGGER evidence_expires BEFORE DELETE ON evidence
+    WHEN OLD.expires_at > unixepoch() BEGIN SELECT raise(ABORT, 'evidence is held until it expires'); END`,
+  `CREATE TRIGGER signed_once BEFORE INSERT ON signed
+    WHEN NOT EXISTS (SELECT 1 FROM evidence WHERE ix = NEW.ix) OR EXISTS (SELECT 1 FROM signed WHERE ix = NEW.ix)
+    BEGIN SELECT raise(ABORT, 'an answer is signed once'); END`,
+  `CREATE TRIGGER signed_not_updated BEFORE UPDATE ON signed
+    BEGIN SELECT raise(ABORT, 'evidence does not change'); END`,
+  `CREATE TRIGGER signed_expires BEFORE DELETE ON signed
+    WHEN EXISTS (SELECT 1 FROM evidence WHERE ix = OLD.ix)
+    BEGIN SELECT raise(ABORT, 'evidence is held until it expires'); END`,
+]
+
+/**
+ * A file of version n has had the first n of these steps, in their order, whenever it was made. A step that some ledger
+ * has had is never edited: a later program adds one, and a ledger of any earlier day is opened, brought up to it, and
+ * verified at rest as what it is. A step adds; it must leave an older program that still has the file open able to append.
+ */
+const STEPS: readonly (readonly string[])[] = [FIRST]
+
+/** The version of the tables of a file; 0 where none was ever written. */
+function versionOf(db: DatabaseSync): number {
+  return integer(db.prepare('PRAGMA user_version').get()?.['user_version'])
+}
+
+/** Says so where a file is of a later version than this program; it cannot be judged then, and must not be written to. */
+export function newerThanUs(db: DatabaseSync, steps = STEPS): string | undefined {
+  const version = versionOf(db)
+  return version > steps.length
+    ? `the ledger is of version ${version} and this program knows version ${steps.length}: use the program that wrote it, or a later one`
+    : undefined
+}
+
+/** Takes every step that a file has not had yet, all of them or none. On an empty file that makes a ledger of today. */
+export function bringUp(db: DatabaseSync, steps = STEPS): void {
+  if (versionOf(db) >= steps.length) return
+  db.exec('BEGIN IMMEDIATE')
+  try {
+    // Read again under the lock: another process may have taken the steps meanwhile.
+    for (const step of steps.slice(versionOf(db))) for (const sql of step) db.exec(sql)
+    db.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${steps.length}; COMMIT`)
+  } catch (fault) {
+    if (db.isTransaction) db.exec('ROLLBACK')
+    throw fault
+  }
+}
+
+/** How the tables, indexes and triggers of a file differ from those of its own version, one sentence each; none when they do not. */
+export function schemaFaults(db: DatabaseSync, steps = STEPS): string[] {
+  const newer = newerThanUs(db, steps)
+  if (newer !== undefined) return [newer]
+  using model = new DatabaseSync(':memory:')
+  // A file without a version is held to the first: then it is told what it lacks.
+  for (const sql of steps.slice(0, Math.max(1, versionOf(db))).flat()) model.exec(sql)
+  const wanted = readSchema(model)
+  const found = readSchema(db)
+  const faults: string[] = []
+  const id = db.prepare('PRAGMA application_id').get()?.['application_id']
+  if (id !== APPLICATION_ID) faults.push('the file is not marked as a ledger')
+  if (versionOf(db) < 1) faults.push('the file has no version')
+  for (const [name, sql] of wanted) {
+    if (!found.has(name)) faults.push(`${name} is missing`)
+    else if (found.get(name) !== sql) faults.push(`${name} was changed`)
+  }
+  for (const name of found.keys()) if (!wanted.has(name)) faults.push(`${name} was added`)
+  return faults
+}
+
+function readSchema(db: DatabaseSync): Map<string, string> {
+  const rows = db.prepare(`SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL`).all()
+  return new Map(rows.map(row => [`${text(row['type'])} ${text(row['name'])}`, text(row['sql'])]))
+}
+
+/** Whose ledger a file says it is. Throws when it does not say. */
+export function readLedgerIdentity(db: DatabaseSync): Identity {
+  const row = db.prepare('SELECT city, id, created FROM ledger').get()
+  if (row === undefined) throw new TypeError('the ledger has no name')
+  return { city: text(row['city']), id: text(row['id']), created: text(row['created']) }
+}
+
+/** The columns that `readEvidence` takes, of evidence joined with signed. */
+export const evidenceColumns = 'question, answer, header, before, after, signature'
+
+/** A row of evidence as what was signed; the body alone where a crash came before the signature. */
+export function readEvidence(row: Record<string, SQLOutputValue>): Evidence {
+  const question = optionalText(row['question'])
+  const body = optionalText(row['answer'])
+  const before = optionalText(row['before'])
+  if (before === undefined) return { question, answer: body }
+  const nullable = (name: string) => optionalText(row[name]) ?? null
+  const signed = { header: nullable('header'), before, after: nullable('after'), signature: nullable('signature') }
+  return { question, answer: putTogether(signed, body ?? '') }
+}
+
+/** Where a message of a peer is recorded, by the index that refuses to record it again. */
+export const findInbound = `SELECT ix FROM entry INDEXED BY entry_inbound WHERE ${isInbound} AND peer = ? AND jti = ?`
+
+/** Messages recorded more than once, found without any index. */
+export const findDuplicates = `SELECT max(ix) AS ix, count(*) AS n FROM entry NOT INDEXED WHERE ${isInbound}
+  GROUP BY peer, jti HAVING n > 1`
+
+/** A column's value, held to the type that the table gives it. */
+export function integer(value: SQLOutputValue | undefined): number {
+  if (typeof value !== 'number') throw new TypeError('an integer was expected')
+  return value
+}
+
+/** A column's value, held to the type that the table gives it. */
+export function text(value: SQLOutputValue | undefined): string {
+  if (typeof value !== 'string') throw new TypeError('a text was expected')
+  return value
+}
+
+function optionalText(value: SQLOutputValue | undefined): string | undefined {
+  return value === null || value === undefined ? undefined : text(value)
+}
+
+/** A column's value, held to the type that the table gives it. */
+export function bytes(value: SQLOutputValue | undefined): Uint8Array {
+  if (!(value instanceof Uint8Array)) throw new TypeError('bytes were expected')
+  return value
+}
