@@ -1,6 +1,7 @@
 /** What is asked, by whom and why, becomes a `Permission` only where a co-signed agreement in force says so. */
 import { LRUCache } from 'lru-cache'
 import { digest } from '#protocol/canonical.ts'
+import { dayOf } from '#protocol/day.ts'
 import { type AgreementRef, limits, type Query, type Want, type Withheld } from '#protocol/message.ts'
 import { Refusal, type RefusalCode, refuse } from '#protocol/refusal.ts'
 import {
@@ -12,7 +13,7 @@ import {
   type Uscc,
 } from '#protocol/subject.ts'
 import { type ShareLevel, shareLevels } from '#schema/record.ts'
-import type { Vocabulary } from '#schema/vocabulary.ts'
+import { type Vocabulary, validOn } from '#schema/vocabulary.ts'
 import type { Verified } from '#trust/verify.ts'
 import type { Agreements, Grant, Signed } from './agreement.ts'
 import type { Quotas } from './quota.ts'
@@ -73,7 +74,7 @@ export type Authority = {
 export function authorise(request: Verified<Query>, us: Authority): Permission {
   const { iss, agreement, purpose, matter, subjects, want } = request.claims
   const at = us.now()
-  checkQuestion({ purpose, matter, subjects: subjects.length, want }, us.vocabulary)
+  checkQuestion({ purpose, matter, subjects: subjects.length, want }, us.vocabulary, at)
   const signed = inForce(us.agreements, agreement, [iss, us.id], at)
   const scope = scopeOf(signed, { from: us.id, to: iss, purpose, want }, us.vocabulary)
   us.quotas.take(signed, iss, subjects.length)
@@ -83,18 +84,20 @@ export function authorise(request: Verified<Query>, us: Authority): Permission {
   return { agreement, purpose, peer: iss, judged, subjects: lawful, families, scope, at } as Permission
 }
 
-/** Throws `query.*` unless the words are of the vocabulary and the matter names no person. */
+/** Throws `query.*` unless the words are of the vocabulary today (`at` is epoch milliseconds) and the matter names no person. */
 export function checkQuestion(
   { purpose, matter, subjects, want }: { purpose: string; matter: string; subjects: number; want: readonly Want[] },
   vocabulary: Vocabulary,
+  at: number,
 ): void {
   if (subjects > limits.subjects) throw refuse('query.subjects')
   if (matter.trim() === '' || holdsPersonalNumber(matter)) throw refuse('query.matter')
-  if (!vocabulary.purposes.has(purpose)) throw refuse('query.purpose')
+  const known = vocabulary.purposes.get(purpose)
+  if (known === undefined || !validOn(known, dayOf(at))) throw refuse('query.purpose')
   for (const { family, fields } of want) {
-    const known = vocabulary.families.get(family)?.fields
-    if (known === undefined) throw refuse('query.want', 'family')
-    for (const field of fields ?? []) if (!known.has(field)) throw refuse('query.want', `field of ${family}`)
+    const fieldsOf = vocabulary.families.get(family)?.fields
+    if (fieldsOf === undefined) throw refuse('query.want', 'family')
+    for (const field of fields ?? []) if (!fieldsOf.has(field)) throw refuse('query.want', `field of ${family}`)
   }
   if (new Set(want.map(({ family }) => family)).size !== want.length) throw refuse('query.want', 'a family twice')
 }

@@ -1,4 +1,5 @@
 /** What leaves is what every gate lets pass and a clause names, field by field; all else stays, and the rule is said. */
+import { dayOf } from '#protocol/day.ts'
 import type { AnswerBody, Disclosure, Result, Value, WireRecord } from '#protocol/message.ts'
 import type { RefusalCode } from '#protocol/refusal.ts'
 import { maskPersonalNumbers, type Subject } from '#protocol/subject.ts'
@@ -57,7 +58,7 @@ export function stoppedBy(record: SharedRecord, at: Circumstances): RefusalCode 
  */
 export function disclose(shared: readonly SharedFamily[], permission: Permission): Disclosure {
   const { agreement, purpose, scope, at } = permission
-  const today = new Date(at + 8 * 3_600_000).toISOString().slice(0, 10)
+  const today = dayOf(at)
   const unknown = shared.flatMap(({ family, unknown: rule, freshness: { status } }) => {
     if (rule !== undefined) return [{ family, rule }]
     return status === 'fresh' ? [] : [{ family, rule: 'source.stale' as const }]

@@ -1,4 +1,5 @@
 /** No peer takes more than the agreement grants: questions by the minute, subjects by the day. Owned by one gateway process. */
+import { startOfDay } from '#protocol/day.ts'
 import { refuse } from '#protocol/refusal.ts'
 import type { Signed } from './agreement.ts'
 
@@ -10,9 +11,6 @@ export type Quotas = {
 type Count = { minute: number; questions: number; day: number; subjects: number }
 
 const MINUTE = 60_000
-const DAY = 86_400_000
-/** A day begins at midnight in Asia/Shanghai, which has no summer time. */
-const SHANGHAI = 8 * 3_600_000
 
 /**
  * Counts in memory. `spent` is what the ledger held for a peer at start, since the first instant of that day, so that a
@@ -20,12 +18,12 @@ const SHANGHAI = 8 * 3_600_000
  */
 export function quotas(now: () => number, spent: (agreement: string, peer: string) => number): Quotas {
   const counts = new Map<string, Count>()
-  const first = dayOf(now())
+  const first = startOfDay(now())
   return {
     take({ text: { id, quota } }, peer, subjects) {
       const at = now()
       const minute = Math.floor(at / MINUTE)
-      const day = dayOf(at)
+      const day = startOfDay(at)
       const key = `${id} ${peer}`
       let count = counts.get(key)
       if (count === undefined) {
@@ -40,13 +38,4 @@ export function quotas(now: () => number, spent: (agreement: string, peer: strin
       count.subjects += subjects
     },
   }
-}
-
-function dayOf(at: number): number {
-  return Math.floor((at + SHANGHAI) / DAY)
-}
-
-/** The first instant of the day in Asia/Shanghai that holds this instant; both epoch milliseconds. */
-export function startOfDay(at: number): number {
-  return dayOf(at) * DAY - SHANGHAI
 }

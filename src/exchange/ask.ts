@@ -138,7 +138,7 @@ async function permitted(request: AskRequest, department: Department, city: City
   const { purpose, matter, subjects, want = [] } = request
   try {
     if (!department.purposes.includes(purpose)) throw refuse('department.purpose', `${department.id} for ${purpose}`)
-    checkQuestion({ purpose, matter, subjects: subjects.length, want }, city.vocabulary)
+    checkQuestion({ purpose, matter, subjects: subjects.length, want }, city.vocabulary, city.now())
     if (!subjects.some(text => 'subject' in judge(text))) throw onlyReason(subjects)
     return routes(request, city)
   } catch (error) {

@@ -193,7 +193,7 @@ export function readVocabulary(files: readonly ConfigFile[]): Vocabulary {
 }
 
 /** Whether a code is in force on a day (YYYY-MM-DD). */
-export function inForce(dated: Pick<Term, 'validFrom' | 'validTo'>, on: string): boolean {
+export function validOn(dated: Pick<Term, 'validFrom' | 'validTo'>, on: string): boolean {
   return (dated.validFrom === null || dated.validFrom <= on) && (dated.validTo === null || on <= dated.validTo)
 }
 

@@ -1,7 +1,8 @@
 /** What the agreement grants by the minute and by the day, and that neither midnight, a restart nor another agreement gives more. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Signed } from '#agreement/agreement.ts'
-import { quotas, startOfDay } from '#agreement/quota.ts'
+import { quotas } from '#agreement/quota.ts'
+import { startOfDay } from '#protocol/day.ts'
 import { RefusalMessage, types } from '#protocol/message.ts'
 import { claimsIn, type Running, runFederation } from '../federation.ts'
 

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { type ConfigFile, ConfigurationError, type Fault } from '#protocol/fault.ts'
 import { RecordDate } from '#protocol/message.ts'
 import { recordStates, shareLevels } from '#schema/record.ts'
-import { inForce, readVocabulary } from '#schema/vocabulary.ts'
+import { readVocabulary, validOn } from '#schema/vocabulary.ts'
 import { vocabulary, vocabularyFiles } from './cities.ts'
 
 /** The faults of the real files after a change to one of them. */
@@ -57,10 +57,10 @@ describe('the shared vocabulary', () => {
 
   test('dates its codes: customs levels change on 2026-04-01', () => {
     const [before, after] = ['customs-2021', 'customs-2026'].map(code => vocabulary.schemes.get(code))
-    expect(before && inForce(before, '2026-03-31')).toBe(true)
-    expect(before && inForce(before, '2026-04-01')).toBe(false)
-    expect(after && inForce(after, '2026-03-31')).toBe(false)
-    expect(after && inForce(after, '2026-04-01')).toBe(true)
+    expect(before && validOn(before, '2026-03-31')).toBe(true)
+    expect(before && validOn(before, '2026-04-01')).toBe(false)
+    expect(after && validOn(after, '2026-03-31')).toBe(false)
+    expect(after && validOn(after, '2026-04-01')).toBe(true)
   })
 
   test('writes every date as the wire does', () => {

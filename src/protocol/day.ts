@@ -1,0 +1,14 @@
+/** A day is a day in Asia/Shanghai, which has had no summer time since 1991; everything else is an instant. */
+
+const OFFSET = 8 * 3_600_000
+const DAY = 86_400_000
+
+/** The calendar day YYYY-MM-DD of an instant in epoch milliseconds. */
+export function dayOf(at: number): string {
+  return new Date(at + OFFSET).toISOString().slice(0, 10)
+}
+
+/** The first instant of the day that holds this one; both epoch milliseconds. */
+export function startOfDay(at: number): number {
+  return Math.floor((at + OFFSET) / DAY) * DAY - OFFSET
+}
