@@ -1,6 +1,6 @@
 /** What is asked, by whom and why, becomes a `Permission` only where a co-signed agreement in force says so. */
 import { LRUCache } from 'lru-cache'
-import { digest } from '#protocol/canonical.ts'
+import { canonical, sha256 } from '#protocol/canonical.ts'
 import { dayOf } from '#protocol/day.ts'
 import { type AgreementRef, limits, type Query, type Want, type Withheld } from '#protocol/message.ts'
 import { Refusal, type RefusalCode, refuse } from '#protocol/refusal.ts'
@@ -34,7 +34,8 @@ export type Clause = {
 export type Scope = {
   readonly families: ReadonlyMap<string, readonly Clause[]>
   readonly withheld: readonly Withheld[]
-  /** SHA-256 of the canonical form of `withheld`: what the ledger keeps of it. */
+  /** The canonical form of `withheld`, which every answer of this scope holds, and its SHA-256, which the ledger keeps. */
+  readonly withheldText: string
   readonly withheldDigest: string
 }
 
@@ -166,7 +167,8 @@ function workOut({ text }: Signed, { from, to, purpose, want }: Ask, vocabulary:
   }
   if (!familyGranted) throw refuse('agreement.family', want.map(({ family }) => family).join(', '))
   if (families.size === 0) throw refuse('agreement.field')
-  return { families, withheld, withheldDigest: digest(withheld) }
+  const withheldText = canonical(withheld)
+  return { families, withheld, withheldText, withheldDigest: sha256(withheldText) }
 }
 
 function clauseOf({ clause, kinds, shareLevel, families }: Grant, family: string, vocabulary: Vocabulary): Clause[] {

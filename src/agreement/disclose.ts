@@ -54,7 +54,7 @@ export function stoppedBy(record: SharedRecord, at: Circumstances): RefusalCode 
  * read, or its source is stale, the subject's status says so, whatever else came.
  *
  * Every object here is made with its members in the order of RFC 8785, so that the engine's own JSON is the canonical
- * text: a canonical writer costs ten times as much. A property test holds the two to each other.
+ * text: a canonical writer costs several times as much. A property test holds the two to each other.
  */
 export function disclose(shared: readonly SharedFamily[], permission: Permission): Disclosure {
   const { agreement, purpose, scope, at } = permission
@@ -79,7 +79,7 @@ export function disclose(shared: readonly SharedFamily[], permission: Permission
       ...(unknown.length > 0 && { unknown }),
     }
   }
-  const body: AnswerBody = {
+  const changing = {
     agreement: { digest: agreement.digest, id: agreement.id },
     freshness: shared.map(({ freshness: { asOf, family, status } }) => ({
       ...(asOf !== undefined && { asOf }),
@@ -88,9 +88,11 @@ export function disclose(shared: readonly SharedFamily[], permission: Permission
     })),
     purpose,
     results: permission.judged.map(resultOf),
-    withheld: [...scope.withheld],
   }
-  return { body, text: JSON.stringify(body) } as Disclosure
+  // `withheld` is last in the order, and the same for every answer of this scope: written once.
+  const text = `${JSON.stringify(changing).slice(0, -1)},"withheld":${scope.withheldText}}`
+  const body: AnswerBody = { ...changing, withheld: [...scope.withheld] }
+  return { body, text } as Disclosure
 }
 
 function recordsOf(subject: Subject, shared: readonly SharedFamily[], scope: Scope, today: string): WireRecord[] {
