@@ -18,17 +18,25 @@ const Subject = z.union([
   z.literal('refused'),
 ])
 
+/** What an entry may be long at most, for those who read it and for `assertReadable`. */
+const most = { matter: 200, department: 80, subjects: 1000, want: 32 }
+
 const exchange = {
   at: z.iso.datetime({ precision: 3 }),
   city: CityId,
   peer: CityId,
   jti: Jti,
   purpose: Code,
-  matter: z.string().min(1).max(200),
+  matter: z.string().min(1).max(most.matter),
   agreement: AgreementRef,
-  subjects: z.array(Subject).min(1).max(1000).readonly(),
+  subjects: z.array(Subject).min(1).max(most.subjects).readonly(),
   /** SHA-256 of the question's signing input, base64url. */
   questionHash: Digest,
+  /**
+   * Until when the evidence that came with the entry is held. The ledger writes it, and nobody else; without it the entry
+   * came without evidence. So who removes evidence before its day would have to remove the entry as well.
+   */
+  heldUntil: z.iso.datetime({ precision: 3 }).optional(),
 }
 
 /** A peer asked and was answered: what left, by name, and under which statement of what is withheld; never a value. */
@@ -53,10 +61,14 @@ const Answered = z
 /** A peer asked, proved who it is, and was refused. */
 const RefusedEntry = z.strictObject({ kind: z.literal('refused'), ...exchange, code: Refused })
 
-const outbound = { ...exchange, department: z.string().min(1).max(80) }
+const outbound = { ...exchange, department: z.string().min(1).max(most.department) }
 
 /** A department of ours is about to ask a peer; durable before the question is sent. */
-const Asked = z.strictObject({ kind: z.literal('asked'), ...outbound, want: z.array(Want).min(1).max(32).readonly() })
+const Asked = z.strictObject({
+  kind: z.literal('asked'),
+  ...outbound,
+  want: z.array(Want).min(1).max(most.want).readonly(),
+})
 
 /** What came of it. A question without an outcome was cut off by a crash: the peer may have answered it. */
 const Outcome = z.strictObject({
@@ -93,6 +105,31 @@ export type Entry = z.infer<typeof Entry>
 
 /** The kinds whose `jti` is our own; every other kind that has one is a message of the peer and unique by (peer, jti). */
 export const outboundKinds = ['asked', 'outcome'] as const
+
+/**
+ * Throws TypeError for an entry that is of its type and would yet not be read back: one such entry makes the ledger fail
+ * its verification for ever. Lengths only, since this stands in the path of every answer; forms are for the types to hold.
+ */
+export function assertReadable(entry: Entry): void {
+  const within = (name: string, { length }: string | readonly unknown[], from: number, to: number) => {
+    if (length < from || length > to) throw new TypeError(`${name} of an entry has the length ${length}`)
+  }
+  within('at', entry.at, 24, 24)
+  within('matter', entry.matter, 1, most.matter)
+  within('subjects', entry.subjects, 1, most.subjects)
+  if ('department' in entry) within('department', entry.department, 1, most.department)
+  if (entry.kind === 'declined') return
+  if (entry.heldUntil !== undefined) throw new TypeError('heldUntil of an entry is for the ledger to write')
+  within('jti', entry.jti, 36, 36)
+  within('questionHash', entry.questionHash, 43, 43)
+  within('agreement.digest', entry.agreement.digest, 43, 43)
+  if (entry.kind === 'asked') within('want', entry.want, 1, most.want)
+  if (entry.kind === 'answered') {
+    within('status', entry.status, entry.subjects.length, entry.subjects.length)
+    within('withheldDigest', entry.withheldDigest, 43, 43)
+  }
+  if ('answerDigest' in entry && entry.answerDigest !== undefined) within('answerDigest', entry.answerDigest, 43, 43)
+}
 
 /** The text of an entry: what is stored, and what is hashed. Throws TypeError for what JSON cannot say. */
 export function entryText(entry: Entry): string {

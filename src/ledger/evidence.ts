@@ -62,6 +62,16 @@ export function contradiction(entry: Entry, { question, answer }: Evidence): str
   return undefined
 }
 
+/**
+ * What an entry that came with evidence must have beside it and has not, in words, or undefined: a question that we took
+ * or sent, and of an exchange that was answered the answer; of an outcome the answer alone, as `asked` has the question.
+ */
+export function lacking({ kind }: Entry, { question, answer }: Evidence): string | undefined {
+  if (kind !== 'outcome' && question === undefined) return 'the question is not there'
+  if ((kind === 'answered' || kind === 'outcome') && answer === undefined) return 'the answer is not there'
+  return undefined
+}
+
 /** Whether evidence is still the body of an answer that a crash kept from being signed. */
 export function isBody(answer: string): boolean {
   return answer.startsWith('{')

@@ -29,7 +29,8 @@ export type Ledger = AsyncDisposable & {
   readonly id: string
 
   /**
-   * Records an entry; resolves when it will survive a crash, with its place. The entry is trusted to be what its type says.
+   * Records an entry; resolves when it will survive a crash, with its place. The entry is trusted to be what its type says,
+   * and is recorded with `heldUntil` where evidence comes with it. Rejects with TypeError when it could not be read back.
    * Rejects with `token.replayed` when a message of this peer with this jti is already recorded (by any process, in any
    * run), with `load.busy` when too many wait, with `ledger.unavailable` when it cannot be written: then it is not in the
    * ledger, and nothing may leave.

@@ -15,6 +15,7 @@ import { LRUCache } from 'lru-cache'
 import type { Durable, Receipt } from '#protocol/message.ts'
 import { Refusal, refuse } from '#protocol/refusal.ts'
 import {
+  assertReadable,
   base64url,
   type Entry,
   entryText,
@@ -25,7 +26,7 @@ import {
   outboundKinds,
   readEntry,
 } from './entry.ts'
-import { takeApart } from './evidence.ts'
+import { lacking, takeApart } from './evidence.ts'
 import type { Evidence, Head, Ledger, Recorded, SignedAnswer } from './ledger.ts'
 import {
   bringUp,
@@ -146,7 +147,7 @@ function serve(db: DatabaseSync, path: string, identity: Identity, retention: nu
   const probe = db.prepare('UPDATE probe SET filler = randomblob(4096)')
   const one = db.prepare('SELECT ix, body, link FROM entry WHERE ix = ?')
   const range = db.prepare('SELECT ix, body, link FROM entry WHERE ix >= ? ORDER BY ix LIMIT ?')
-  const held = db.prepare(`SELECT ${evidenceColumns} FROM evidence LEFT JOIN signed USING (ix) WHERE ix = ?`)
+  const evidenceOf = db.prepare(`SELECT ${evidenceColumns} FROM evidence LEFT JOIN signed USING (ix) WHERE ix = ?`)
   const instantOf = db.prepare('SELECT at FROM entry WHERE ix = ?')
   const used = db.prepare(
     `SELECT body ->> '$.agreement.id' AS agreement, sum(json_array_length(body, '$.subjects')) AS n FROM entry
@@ -300,10 +301,11 @@ function serve(db: DatabaseSync, path: string, identity: Identity, retention: nu
     append: async (entry: Entry, evidence?: Evidence) => {
       if (closed) throw refuse('ledger.unavailable', 'the ledger is closed')
       if (waiting.length >= WAITING_LIMIT) throw refuse('load.busy', 'the ledger does not keep up')
-      // What cannot be written fails here, by itself, and not in a group with others.
-      const body = entryText(entry)
+      // What cannot be written, or not be read back, fails here, by itself, and not in a group with others.
+      assertReadable(entry)
       const expiresAt = Math.floor(Date.parse(entry.at) / 1000) + retention
       if (Number.isNaN(expiresAt)) throw new TypeError('the entry has no instant')
+      const body = entryText(evidence === undefined ? entry : held(entry, evidence, expiresAt))
       const { promise, resolve, reject } = Promise.withResolvers<Durable>()
       waiting.push({ body, message: inboundMessage(entry), at: entry.at, evidence, expiresAt, resolve, reject })
       if (waiting.length === 1) {
@@ -332,7 +334,7 @@ function serve(db: DatabaseSync, path: string, identity: Identity, retention: nu
     },
 
     evidence: async index => {
-      const row = held.get(index)
+      const row = evidenceOf.get(index)
       return row === undefined ? undefined : readEvidence(row)
     },
 
@@ -367,6 +369,14 @@ function serve(db: DatabaseSync, path: string, identity: Identity, retention: nu
     close,
     [Symbol.asyncDispose]: close,
   }
+}
+
+/** The entry as it is recorded with evidence. Throws TypeError where the two do not belong together. */
+function held(entry: Entry, evidence: Evidence, expiresAt: number): Entry {
+  if (entry.kind === 'declined') throw new TypeError('nothing was sent that could be evidence')
+  const wrong = lacking(entry, evidence)
+  if (wrong !== undefined) throw new TypeError(`evidence is held whole or not at all: ${wrong}`)
+  return { ...entry, heldUntil: new Date(expiresAt * 1000).toISOString() }
 }
 
 /** What makes an entry of a message that came in unique; undefined for every other entry. */

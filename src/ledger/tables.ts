@@ -92,7 +92,7 @@ const FIRST = [
  * has had is never edited: a later program adds one, and a ledger of any earlier day is opened, brought up to it, and
  * verified at rest as what it is. A step adds; it must leave an older program that still has the file open able to append.
  */
-const STEPS: readonly (readonly string[])[] = [FIRST]
+export const STEPS: readonly (readonly string[])[] = [FIRST]
 
 /** The version of the tables of a file; 0 where none was ever written. */
 function versionOf(db: DatabaseSync): number {
@@ -112,34 +112,46 @@ export function bringUp(db: DatabaseSync, steps = STEPS): void {
   if (versionOf(db) >= steps.length) return
   db.exec('BEGIN IMMEDIATE')
   try {
-    // Read again under the lock: another process may have taken the steps meanwhile.
-    for (const step of steps.slice(versionOf(db))) for (const sql of step) db.exec(sql)
-    db.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${steps.length}; COMMIT`)
+    // Read again under the lock: another process may have taken the steps meanwhile, and one more.
+    for (let version = versionOf(db); version < steps.length; version += 1) {
+      for (const sql of steps[version] ?? []) db.exec(sql)
+      db.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${version + 1}`)
+    }
+    db.exec('COMMIT')
   } catch (fault) {
     if (db.isTransaction) db.exec('ROLLBACK')
     throw fault
   }
 }
 
-/** How the tables, indexes and triggers of a file differ from those of its own version, one sentence each; none when they do not. */
+/**
+ * How the tables, indexes and triggers of a file differ from those of its own version, one sentence each; none when they do
+ * not. One read transaction: another process may be bringing the file up.
+ */
 export function schemaFaults(db: DatabaseSync, steps = STEPS): string[] {
-  const newer = newerThanUs(db, steps)
-  if (newer !== undefined) return [newer]
-  using model = new DatabaseSync(':memory:')
-  // A file without a version is held to the first: then it is told what it lacks.
-  for (const sql of steps.slice(0, Math.max(1, versionOf(db))).flat()) model.exec(sql)
-  const wanted = readSchema(model)
-  const found = readSchema(db)
-  const faults: string[] = []
-  const id = db.prepare('PRAGMA application_id').get()?.['application_id']
-  if (id !== APPLICATION_ID) faults.push('the file is not marked as a ledger')
-  if (versionOf(db) < 1) faults.push('the file has no version')
-  for (const [name, sql] of wanted) {
-    if (!found.has(name)) faults.push(`${name} is missing`)
-    else if (found.get(name) !== sql) faults.push(`${name} was changed`)
+  db.exec('BEGIN')
+  try {
+    const newer = newerThanUs(db, steps)
+    if (newer !== undefined) return [newer]
+    const version = versionOf(db)
+    const faults: string[] = []
+    const id = db.prepare('PRAGMA application_id').get()?.['application_id']
+    if (id !== APPLICATION_ID) faults.push('the file is not marked as a ledger')
+    if (version < 1) faults.push('the file has no version')
+    using model = new DatabaseSync(':memory:')
+    // What has no version is held to the first, and is told what it lacks.
+    for (const sql of steps.slice(0, Math.max(1, version)).flat()) model.exec(sql)
+    const wanted = readSchema(model)
+    const found = readSchema(db)
+    for (const [name, sql] of wanted) {
+      if (!found.has(name)) faults.push(`${name} is missing`)
+      else if (found.get(name) !== sql) faults.push(`${name} was changed`)
+    }
+    for (const name of found.keys()) if (!wanted.has(name)) faults.push(`${name} was added`)
+    return faults
+  } finally {
+    if (db.isTransaction) db.exec('ROLLBACK')
   }
-  for (const name of found.keys()) if (!wanted.has(name)) faults.push(`${name} was added`)
-  return faults
 }
 
 function readSchema(db: DatabaseSync): Map<string, string> {

@@ -14,13 +14,14 @@ import {
   outboundKinds,
   readEntry,
 } from './entry.ts'
-import { contradiction, isBody, receiptIn } from './evidence.ts'
+import { contradiction, isBody, lacking, receiptIn } from './evidence.ts'
 import {
   bytes,
   evidenceColumns,
   findDuplicates,
   findInbound,
   integer,
+  newerThanUs,
   readEvidence,
   readLedgerIdentity,
   schemaFaults,
@@ -29,6 +30,7 @@ import {
 
 /**
  * - `unreadable`: SQLite itself cannot read the file, or a column holds what it never should.
+ * - `version-unknown`: the file is of a later program; nothing else of it was looked at.
  * - `schema-changed`: a table, index or trigger was added, changed or removed; the ledger may have been open to change.
  * - `gap`: entries are missing between two that are there, or before the first.
  * - `edited`: the text, or one of the two links beside it, was changed after it was written.
@@ -38,11 +40,13 @@ import {
  * - `foreign`: the entry is of another city than the ledger.
  * - `duplicate`: a message that came in is recorded twice, or is not found by the look-up that refuses a replay.
  * - `evidence-swapped`: the evidence contradicts the digests of its entry.
+ * - `evidence-missing`: evidence that came with the entry, or a part of it, was removed before its day.
  * - `evidence-stray`: evidence, or a signature, without what it belongs to.
  * - `receipt-broken`: a receipt, in an answer that was signed or held by somebody, is not what stands at its place.
  */
 type FaultName =
   | 'unreadable'
+  | 'version-unknown'
   | 'schema-changed'
   | 'gap'
   | 'edited'
@@ -52,6 +56,7 @@ type FaultName =
   | 'foreign'
   | 'duplicate'
   | 'evidence-swapped'
+  | 'evidence-missing'
   | 'evidence-stray'
   | 'receipt-broken'
 
@@ -65,6 +70,11 @@ export type Verification = {
   /** Entries whose question or answer is still held, and those of them whose answer is signed. */
   readonly evidence: number
   readonly signed: number
+  /**
+   * Evidence was held against the digests of its entries, and its signatures were not checked: that takes the certificates
+   * and revocation lists of its day, which a ledger does not hold. `signed` counts signatures; it says nothing of their truth.
+   */
+  readonly signaturesChecked: false
   /** The link of the last entry: two cities that hold the same one hold the same ledger. */
   readonly head: string | undefined
   /** True when there is no fault. A file cannot show that entries are missing at its end: only a receipt or a witness can. */
@@ -81,6 +91,8 @@ export type VerifyOptions = {
   readonly receipts?: readonly Receipt[]
   /** How many faults are reported in full. */
   readonly report?: number
+  /** Epoch milliseconds: evidence whose day has not come by then must be there. */
+  readonly now?: number
 }
 
 /** Rows of one read transaction: a long one would keep a ledger in use from checkpointing its WAL. */
@@ -91,9 +103,13 @@ const SEARCHES = 8
  * Verifies a ledger file, in use or at rest, without writing to it. Memory stays flat however long the ledger is.
  * Throws `ledger.unavailable` only when there is no such file; whatever is wrong inside is a fault.
  */
-export function verifyLedger(path: string, { progress, receipts = [], report = 20 }: VerifyOptions = {}): Verification {
+export function verifyLedger(
+  path: string,
+  { progress, receipts = [], report = 20, now = Date.now() }: VerifyOptions = {},
+): Verification {
   if (!existsSync(path)) throw refuse('ledger.unavailable', `no ledger at ${path}`)
   const state: Walk = {
+    now,
     identity: undefined,
     entries: 0,
     total: 0,
@@ -114,11 +130,22 @@ export function verifyLedger(path: string, { progress, receipts = [], report = 2
   }
   const { identity, entries, evidence, signed } = state
   const head = state.link && base64url(state.link)
-  return { identity, entries, evidence, signed, head, verified: faultCount === 0, faults, faultCount }
+  return {
+    identity,
+    entries,
+    evidence,
+    signed,
+    signaturesChecked: false,
+    head,
+    verified: faultCount === 0,
+    faults,
+    faultCount,
+  }
 }
 
 /** Owned by one walk: where it is, and what it has counted. */
 type Walk = {
+  readonly now: number
   identity: Identity | undefined
   entries: number
   total: number
@@ -131,6 +158,11 @@ type Walk = {
 function* walk(path: string, receipts: readonly Receipt[], state: Walk): Generator<Fault | 'walked'> {
   try {
     using db = open(path)
+    const newer = newerThanUs(db)
+    if (newer !== undefined) {
+      yield fault('version-unknown', undefined, newer)
+      return
+    }
     for (const detail of schemaFaults(db)) yield fault('schema-changed', undefined, detail)
     state.identity = readLedgerIdentity(db)
     state.total = integer(db.prepare('SELECT coalesce(max(ix), -1) + 1 AS n FROM entry').get()?.['n'])
@@ -255,10 +287,16 @@ function* checkEntry(
   if (lookUp && 'jti' in entry && !ours && lookUp.get(entry.peer, entry.jti)?.['ix'] !== index) {
     yield fault('duplicate', index, 'the look-up of this message finds another entry, or none')
   }
-  if (row['held'] === null) return
+  const isDue = 'heldUntil' in entry && entry.heldUntil !== undefined && Date.parse(entry.heldUntil) > state.now
+  if (row['held'] === null) {
+    if (isDue) yield fault('evidence-missing', index, `it was to be held until ${entry.heldUntil}`)
+    return
+  }
 
   state.evidence += 1
   const evidence = readEvidence(row)
+  const part = isDue ? lacking(entry, evidence) : undefined
+  if (part !== undefined) yield fault('evidence-missing', index, part)
   const wrong =
     contradiction(entry, evidence) ??
     // A signed answer that was kept whole says nothing about the body beside it: both must be what was recorded.

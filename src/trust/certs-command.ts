@@ -82,7 +82,9 @@ export async function certsVerify(args: readonly string[], out: (line: string) =
     }
     return verifyOne(Arguments.parse(rest), out)
   } catch (error) {
-    out(`${error instanceof z.ZodError ? z.prettifyError(error) : error}\nusage: ${certsUsage.map(each => `xinqiao ${each}`).join('\n       ')}`)
+    out(
+      `${error instanceof z.ZodError ? z.prettifyError(error) : error}\nusage: ${certsUsage.map(each => `xinqiao ${each}`).join('\n       ')}`,
+    )
     return 2
   }
 }

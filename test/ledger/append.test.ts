@@ -1,13 +1,13 @@
 import { existsSync, readdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { base64url, leafHash, nextLink, originLink } from '#ledger/entry.ts'
-import type { Ledger } from '#ledger/ledger.ts'
+import { base64url, type Entry, leafHash, nextLink, originLink } from '#ledger/entry.ts'
+import type { Evidence, Ledger } from '#ledger/ledger.ts'
 import { createLedger, openLedger } from '#ledger/sqlite.ts'
 import { readLedgerIdentity } from '#ledger/tables.ts'
 import { verifyLedger } from '#ledger/verify.ts'
 import { canonical } from '#protocol/canonical.ts'
-import { answered, company, directory, execute, newLedger, raw, signedAnswer, tamper, uuid7 } from './sample.ts'
+import { answered, company, directory, execute, held, newLedger, raw, signedAnswer, tamper, uuid7 } from './sample.ts'
 
 function appendSample(ledger: Ledger, sample = answered()) {
   return ledger.append(sample.entry, sample.evidence)
@@ -38,7 +38,7 @@ describe('an appended entry', () => {
       await ledger.append(entry, evidence)
     }
     await using ledger = openLedger(path, 'jiangyin')
-    expect((await ledger.entry(0))?.entry).toEqual(entry)
+    expect((await ledger.entry(0))?.entry).toEqual(held(entry))
     expect(await ledger.evidence(0)).toEqual(evidence)
     expect((await appendSample(ledger)).index).toBe(1)
   })
@@ -68,6 +68,39 @@ describe('an appended entry', () => {
     ])
     expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'rejected', 'fulfilled'])
     expect(await ledger.count()).toBe(2)
+  })
+})
+
+describe('an entry that could not be read back', () => {
+  const { entry, evidence } = answered()
+  const { status: _, disclosed: __, withheldDigest: ___, answerDigest: ____, ...exchange } = entry
+  const own = { ...exchange, department: 'bidding-centre' }
+  const cases: [string, Entry, Evidence?][] = [
+    ['a matter of 201', { ...entry, matter: '标'.repeat(201) }],
+    ['an empty matter', { ...entry, matter: '' }],
+    [
+      'a matter of 201 that was not let out',
+      { ...own, kind: 'declined', matter: 'x'.repeat(201), code: 'agreement.purpose' },
+    ],
+    ['an instant without milliseconds', { ...entry, at: '2026-03-01T00:00:00Z' }],
+    ['no subject', { ...entry, subjects: [], status: [] }],
+    ['a status too few', { ...entry, subjects: [company(1), company(2)] }],
+    ['a short digest', { ...entry, answerDigest: 'a' }],
+    ['a jti of another form', { ...entry, jti: '1' }],
+    ['a department of 81', { ...own, kind: 'asked', department: '办'.repeat(81), want: [{ family: 'licence' }] }],
+    ['no want', { ...own, kind: 'asked', want: [] }],
+    ['evidence without its answer', entry, { question: evidence.question }],
+    ['evidence without its question', entry, { answer: evidence.answer }],
+    ['a day for evidence that did not come', held(entry)],
+  ]
+
+  test.each(cases)('is a mistake of ours: %s', async (_, wrong, beside) => {
+    const path = newLedger()
+    await using ledger = openLedger(path, 'jiangyin')
+    await expect(ledger.append(wrong, beside)).rejects.toThrow(TypeError)
+    expect(await ledger.count()).toBe(0)
+    await ledger.append({ ...entry, matter: '标'.repeat(200) }, evidence)
+    expect(verifyLedger(path)).toMatchObject({ verified: true, entries: 1, evidence: 1 })
   })
 })
 

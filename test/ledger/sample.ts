@@ -50,6 +50,12 @@ export function answered(over: Partial<Answered> = {}) {
   return { entry, evidence: { question, answer } }
 }
 
+/** The entry as the ledger records it with its evidence, held for the days that a ledger holds it unless told otherwise. */
+export function held<T extends { at: string }>(entry: T, days = 180): T & { heldUntil: string } {
+  const until = Math.floor(Date.parse(entry.at) / 1000) + days * 86_400
+  return { ...entry, heldUntil: new Date(until * 1000).toISOString() }
+}
+
 /** The signed answer to such a question; the signature is not one, the rest is. */
 export function signedAnswer({ entry, evidence }: ReturnType<typeof answered>, receipt: Receipt): string {
   const answer: unknown = JSON.parse(evidence.answer)

@@ -8,7 +8,7 @@ import { openLedger } from '#ledger/sqlite.ts'
 import { bytes, integer, readLedgerIdentity, text } from '#ledger/tables.ts'
 import { verifyLedger } from '#ledger/verify.ts'
 import type { Receipt } from '#protocol/message.ts'
-import { answered, company, directory, execute, newLedger, signedAnswer, tamper, uuid7 } from './sample.ts'
+import { answered, company, directory, execute, held, newLedger, signedAnswer, tamper, uuid7 } from './sample.ts'
 
 /** A ledger at rest of so many answered questions, and their receipts. */
 async function filled(entries: number) {
@@ -74,6 +74,7 @@ describe('a ledger as it was written', () => {
       entries: 6,
       evidence: 6,
       signed: 5,
+      signaturesChecked: false,
       head: (await ledger.head()).link,
       verified: true,
       faults: [],
@@ -139,7 +140,7 @@ describe('a ledger as it was written', () => {
           if (kind === 'replay' && first !== undefined && 'jti' in first)
             entry = { ...sample.entry, peer: first.peer, jti: first.jti }
           else {
-            wanted.push(entry)
+            wanted.push(proof && kind === 'answered' ? held(entry) : entry)
             if (entry.kind === 'answered' || entry.kind === 'refused') earlier.push(entry)
           }
           const result = ledger.append(entry, proof && kind === 'answered' ? sample.evidence : undefined)
@@ -248,6 +249,29 @@ describe('what is found', () => {
       ['evidence-stray 77', 'evidence-stray 78'],
     ],
     [
+      'evidence that is gone',
+      db => db.exec('DELETE FROM evidence WHERE ix = 2; DELETE FROM signed WHERE ix = 2'),
+      ['evidence-missing 2'],
+    ],
+    [
+      'a question that is gone',
+      db => db.exec('UPDATE evidence SET question = NULL WHERE ix = 2'),
+      ['evidence-missing 2'],
+    ],
+    [
+      'an answer that is gone, with its signature',
+      db => db.exec('UPDATE evidence SET answer = NULL WHERE ix = 2; DELETE FROM signed WHERE ix = 2'),
+      ['evidence-missing 2'],
+    ],
+    [
+      'evidence that was said to expire early',
+      db =>
+        db.exec(
+          'UPDATE evidence SET expires_at = 0; DELETE FROM evidence WHERE ix > 3; DELETE FROM signed WHERE ix > 3',
+        ),
+      ['evidence-missing 4', 'evidence-missing 5'],
+    ],
+    [
       'a text that is not canonical, with the chain made anew',
       db => {
         db.exec(`DELETE FROM signed; UPDATE entry SET body = body || ' ' WHERE ix = 5`)
@@ -275,7 +299,7 @@ describe('what is found', () => {
         put(db, 6, { body, previous: link, link: nextLink(link, leafHash(body)) })
         db.exec(text(sql).replace('UNIQUE ', ''))
       },
-      ['schema-changed -', 'duplicate 6'],
+      ['schema-changed -', 'duplicate 6', 'evidence-missing 6'],
     ],
     [
       'a message recorded twice, without the index',
@@ -285,7 +309,7 @@ describe('what is found', () => {
         const { link } = take(db, 5)
         put(db, 6, { body, previous: link, link: nextLink(link, leafHash(body)) })
       },
-      ['schema-changed -', 'duplicate 6'],
+      ['schema-changed -', 'evidence-missing 6', 'duplicate 6'],
     ],
     ['another name of the ledger', db => db.exec(`UPDATE ledger SET id = 'x'`), ['link-broken 0']],
     ['no name of the ledger', db => db.exec('DELETE FROM ledger'), ['unreadable -']],
@@ -296,6 +320,20 @@ describe('what is found', () => {
     const { path } = await filled(6)
     tamper(path, work)
     expect(found(path)).toEqual(faults)
+  })
+
+  test('evidence that is gone, only before its day', async () => {
+    const { path } = await filled(2)
+    {
+      await using ledger = openLedger(path, 'jiangyin')
+      // Came without evidence: nothing is missing.
+      await ledger.append(answered().entry)
+    }
+    tamper(path, db => db.exec('DELETE FROM evidence; DELETE FROM signed'))
+    expect(found(path)).toEqual(['evidence-missing 0', 'evidence-missing 1'])
+    const later = Date.now() + 180 * 86_400_000
+    expect(verifyLedger(path, { now: later - 60_000 }).faultCount).toBe(2)
+    expect(verifyLedger(path, { now: later })).toMatchObject({ verified: true, evidence: 0 })
   })
 
   test('a trigger that is gone', async () => {

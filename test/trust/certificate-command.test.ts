@@ -79,7 +79,11 @@ describe('certs verify', () => {
     expect(await verify('signing.der')).toEqual(accepted)
     expect(await verify('signing.pem', '--at', daysFromNow(99).toISOString())).toEqual(refused('validity.expired'))
     expect(await verify('broken.pem')).toEqual(refused('malformed'))
-    expect(await verify('two.pem')).toEqual(refused('malformed'))
+  })
+
+  test('takes the first certificate of the file as the one to verify, whatever follows it', async () => {
+    expect(await verify('two.pem', '--eku', 'signing')).toEqual(accepted)
+    expect(await verify('two.pem', '--eku', 'serverAuth')).toEqual(refused('purpose.extended-key-usage'))
   })
 
   test('asks for purposes by name or by number, all of them', async () => {
