@@ -1,5 +1,5 @@
-# One gateway of one city. Mount: /config (federation-config and certs, read-only), /keys (private keys, read-only) and the
-# data volume /data. The root file system can be read-only.
+# One gateway of one city. Mount: /config (with federation-config/ and certs/ in it, read-only), /keys (private keys, read-only)
+# and the data volume /data, all of them for user 1000. The root file system can be read-only.
 FROM node:26-bookworm-slim
 
 ENV NODE_ENV=production
@@ -15,13 +15,13 @@ RUN mkdir /data && chown node:node /data
 
 USER node
 VOLUME /data
-ENV XINQIAO_CONFIG=/app/federation-config \
-    XINQIAO_CERTS=/app/certs \
+ENV XINQIAO_CONFIG=/config/federation-config \
+    XINQIAO_CERTS=/config/certs \
     XINQIAO_KEYS=/keys \
     XINQIAO_DATA=/data
 EXPOSE 8443
 # The inside surface listens on loopback unless it has its own certificate, so health is asked from within.
 HEALTHCHECK --interval=30s --timeout=5s --start-period=10s CMD ["node", "src/cli.ts", "health"]
-# A small young generation and an old one that grows by quarters: src/process.ts says why.
-ENTRYPOINT ["node", "--max-semi-space-size=16", "--heap-growing-percent=25", "src/cli.ts"]
+# How the heap grows: src/process.ts says why.
+ENTRYPOINT ["node", "--max-semi-space-size=16", "--heap-growing-percent=25", "--no-parallel-scavenge", "src/cli.ts"]
 CMD ["serve"]

@@ -56,8 +56,13 @@ export async function survey(places: Places, now: number): Promise<Survey> {
   const disclosures = jsonFiles(join(config, 'agreements')).flatMap(name => {
     const text = readAgreement(readFileSync(join(config, 'agreements', name), 'utf8'), name, [])
     if (!text?.parties.includes(city)) return []
-    const states = signatures(config, text, members, now)
-    return disclosed(text, states.every(({ state }) => state === 'signed'), city, vocabulary)
+    const states = signatures(config, name.replace(/\.json$/, ''), text, members, now)
+    return disclosed(
+      text,
+      states.every(({ state }) => state === 'signed'),
+      city,
+      vocabulary,
+    )
   })
   return { faults, disclosures, vocabulary }
 }
@@ -160,9 +165,9 @@ export function describeMatrix(rows: readonly Disclosed[], vocabulary: Vocabular
 }
 
 /** How each party's signature on an agreement stands: `signed`, or the reason why not. */
-export function signatures(config: string, text: Agreement, members: Members, now: number) {
+export function signatures(config: string, id: string, text: Agreement, members: Members, now: number) {
   return text.parties.map(party => {
-    const file = join(config, 'agreements', `${text.id}.${party}.jws`)
+    const file = join(config, 'agreements', `${id}.${party}.jws`)
     if (!existsSync(file)) return { party, state: 'missing' }
     try {
       checkSignature(text, party, readFileSync(file, 'utf8'), members, now)

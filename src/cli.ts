@@ -2,7 +2,6 @@
 /** Every command of `xinqiao`: reads its words, calls the one function that does the work, and ends with 0, 1 or 2. */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { loadEnvFile } from 'node:process'
 import { parseArgs } from 'node:util'
 import { Agent, request } from 'undici'
 import { z } from 'zod'
@@ -12,10 +11,10 @@ import { digest } from '#protocol/canonical.ts'
 import { ConfigurationError, type Fault } from '#protocol/fault.ts'
 import { CityId, Code, Problem } from '#protocol/message.ts'
 import { Refusal, refusals } from '#protocol/refusal.ts'
-import { readVocabulary, type Vocabulary } from '#schema/vocabulary.ts'
+import { certsUsage, certsVerify } from '#trust/certs-command.ts'
 import { issueKey, readDepartments, withdrawKey } from '#trust/departments.ts'
 import { jsonFiles, readMembers } from '#trust/members.ts'
-import { describeSettings, readSettings, type Settings } from './settings.ts'
+import { describeSettings, readSettings, readSettingsFile, type Settings } from './settings.ts'
 
 // What only one command needs is loaded by that command: a gateway starts without the certificate maker and the demo.
 
@@ -23,7 +22,8 @@ import { describeSettings, readSettings, type Settings } from './settings.ts'
 type Exit = 0 | 1 | 2
 
 type Command = {
-  readonly usage: string
+  /** Each way to call it, without the program. */
+  readonly usage: readonly string[]
   readonly zh: string
   readonly en: string
   readonly more?: string
@@ -45,73 +45,98 @@ const ENV = '[--env FILE]'
 
 const commands: Readonly<Record<string, Command>> = {
   init: {
-    usage: 'init CITY --zh NAME --en NAME --division CODE --peer CITY --endpoint URL [--dir FOLDER]',
-    zh: '为一个城市建立目录：设置、密钥、证书请求、待签协议',
+    usage: ['init CITY --zh NAME --en NAME --division CODE --peer CITY --endpoint URL [--dir FOLDER]'],
+    zh: '为新接入城市生成配置目录：设置、密钥、证书请求、待签协议',
     en: 'make the folder of a new city: settings, keys, certificate requests, an agreement ready to sign',
+    more: `  CITY             本市代码 id of this city: small letters, digits and hyphens, for example jimo
+  --zh, --en       本市名称 its name in Chinese and in English
+  --division CODE  行政区划代码，六位数字 its administrative division, six digits (GB/T 2260), for example 370215
+  --peer CITY      对方城市代码 id of the first city to agree with
+  --endpoint URL   对外地址 the https:// address at which peer cities reach the gateway
+  --dir FOLDER     目录，默认为本市代码 the folder to make; default: CITY`,
     run: init,
   },
   serve: {
-    usage: `serve ${ENV}`,
+    usage: [`serve ${ENV}`],
     zh: '运行网关，直到收到 SIGTERM 或 Ctrl-C',
     en: 'run the gateway until SIGTERM or Ctrl-C',
-    more: `Settings 设置 (environment, or lines of --env FILE):\n${describeSettings()}`,
+    more: `设置 Settings (environment, or lines of --env FILE; the file wins, and its relative paths start at its folder):\n${describeSettings()}`,
     run: serve,
   },
   health: {
-    usage: `health ${ENV}`,
-    zh: '询问本机网关是否就绪',
+    usage: [`health ${ENV}`],
+    zh: '检查本机网关是否就绪',
     en: 'ask the gateway on this machine whether it is ready',
     run: health,
   },
   ask: {
-    usage: 'ask PEER|all CODE... --purpose CODE --matter TEXT --key-file FILE [--url URL] [--json]',
+    usage: ['ask PEER|all CODE... --purpose CODE --matter TEXT --key-file FILE [--url URL] [--json]'],
     zh: '通过本市网关查询其他城市',
     en: 'ask other cities through this city’s gateway',
+    more: `  PEER             对方城市代码；all 为所有已签协议的城市 id of the city to ask, or all that have an agreement for this
+  CODE             统一社会信用代码 unified social credit code
+  --purpose CODE   查询目的 why, as the agreement names it
+  --matter TEXT    事由：办件文号 file number of the case
+  --key-file FILE  部门密钥文件，- 为标准输入 the department's key, - for standard input
+  --url URL        本市网关对内地址 inside surface of our gateway; default http://127.0.0.1:8080
+
+例 example:
+  xinqiao ask jiangyin 91320281250344877K --purpose tendering --matter 惠招〔2026〕118号 --key-file tender.key`,
     run: askCommand,
   },
   check: {
-    usage: `check ${ENV} [--json]`,
-    zh: '检查全部配置，列出谁可为何目的看到哪些字段',
+    usage: [`check ${ENV} [--json]`],
+    zh: '检查全部配置，列出各方按何种目的可查看哪些字段',
     en: 'check the whole configuration; print who may see which field for what purpose',
     run: check,
   },
   keys: {
-    usage: `keys new signing|transport CITY --dir FOLDER\n  keys department ID --name NAME --purposes A,B --days N ${ENV}\n  keys withdraw ID ${ENV}\n  keys departments ${ENV}`,
-    zh: '制作密钥和证书请求；发放、收回部门密钥',
+    usage: [
+      'keys new signing|transport CITY --dir FOLDER',
+      `keys department ID --name NAME --purposes A,B --days N [--out FILE] ${ENV}`,
+      `keys withdraw ID ${ENV}`,
+      `keys departments ${ENV}`,
+    ],
+    zh: '生成密钥和证书请求；签发、撤销部门密钥',
     en: 'make a key and its certificate request; issue and withdraw department keys',
+    more: `  --purposes A,B   该部门可用的查询目的 the purposes that the department may ask for
+  --days N         有效天数 1 to 366
+  --out FILE       写入仅本用户可读的新文件 write the key to a new file for this user alone; else it is printed once
+
+例 examples:
+  xinqiao keys department tender-office --name 招标办 --purposes tendering --days 180 --out tender.key
+  xinqiao keys withdraw tender-office`,
     run: keys,
   },
   agreement: {
-    usage: `agreement sign ID ${ENV}\n  agreement verify ID ${ENV}`,
+    usage: [`agreement sign ID ${ENV}`, `agreement verify ID ${ENV}`],
     zh: '以本市密钥签署协议；查验各方签名',
     en: 'sign an agreement with this city’s key; check every party’s signature',
     run: agreement,
   },
   ledger: {
-    usage: 'ledger verify FILE [--json]',
+    usage: ['ledger verify FILE [--json]'],
     zh: '离线核验日志',
     en: 'check a ledger offline, entry by entry',
     run: ledger,
   },
   certs: {
-    usage:
-      'certs verify --roots FILE [--untrusted FILE] --leaf FILE --at ISO [--crls FILE] [--eku OID]... [--name NAME] [--max-depth N] [--profile federation]',
+    usage: certsUsage,
     zh: '核验证书路径',
     en: 'validate a certificate path',
     run: async ([sub, ...words]) => {
       if (sub !== 'verify') throw new Usage('certs verify …')
-      const { certsVerify } = await import('#trust/certs-command.ts')
       return certsVerify(words, line => console.log(line))
     },
   },
   demo: {
-    usage: 'demo [--once] [--json]',
+    usage: ['demo [--once] [--json]'],
     zh: '在本机演示城市之间的查询',
     en: 'show cities asking each other, on this machine',
     run: async words => {
       const { values } = parse(words, { once: { type: 'boolean' }, json: { type: 'boolean' } })
       const { demo } = await import('./demo.ts')
-      return demo({ once: values['once'] === true, json: values['json'] === true })
+      return demo({ once: values['once'] === true, json: values['json'] === true, call })
     },
   },
 }
@@ -140,8 +165,18 @@ function optional(values: Readonly<Record<string, unknown>>, name: string): stri
 
 function settingsFrom(values: Readonly<Record<string, unknown>>): Settings {
   const file = optional(values, 'env')
-  if (file !== undefined) loadEnvFile(file)
-  return readSettings()
+  return file === undefined ? readSettings() : readSettingsFile(file)
+}
+
+/** A whole command as it can be pasted into the shell of whoever reads it now, in the folder they are in. */
+function call(...words: readonly string[]): string {
+  const home = join(import.meta.dirname, '..')
+  const start = process.cwd() === home ? 'npm run -s xinqiao --' : `node ${quoted(import.meta.filename)}`
+  return `${start} ${words.map(quoted).join(' ')}`
+}
+
+function quoted(word: string): string {
+  return /^[\p{L}\p{N}_./:,@%+=〔〕-]+$/u.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`
 }
 
 /** A city id as given in a call. */
@@ -174,19 +209,25 @@ async function init(words: string[]): Promise<Exit> {
     throw new Usage('--endpoint is an https:// address')
   const { initCity } = await import('./init.ts')
   const written = await initCity({ id, zh, en, division, peer, endpoint, folder })
-  console.log(`已建立 made in ${folder}/\n${written.map(path => `  ${path}`).join('\n')}
+  const env = join(folder, 'xinqiao.env')
+  console.log(`已生成 made in ${folder}/\n${written.map(path => `  ${path}`).join('\n')}
 
 下一步 Next:
   1. 将 requests/ 中的证书请求交给联盟证书机构，把证书放入 certs/，联盟根证书存为 certs/root.pem，吊销列表放入 certs/crls/
-     have the authority certify requests/*; put the certificates, root.pem and crls/ into certs/
-  2. 把 ${peer} 的成员文件放入 federation-config/members/；按本市数据表修改 federation-config/mappings/${id}.json
-     add the member file of ${peer}; fit the mapping to this city’s tables
-  3. 在 xinqiao.env 中写明数据源和地址 name the source and the addresses in xinqiao.env
-  4. xinqiao agreement sign ${id}-${peer} --env xinqiao.env
-     与 ${peer} 交换：双方保存同一文本和两份签名
-     exchange with ${peer}: both keep the one text, ${id}-${peer}.json, and both signatures beside it
-  5. xinqiao check --env xinqiao.env
-  6. xinqiao serve --env xinqiao.env`)
+     have the federation’s certificate office certify requests/*; put the certificates, root.pem and crls/ into certs/
+  2. 把 ${peer} 的成员文件和证书放入 federation-config/members/ 和 certs/；按本市数据表修改 federation-config/mappings/${id}.json
+     add the member file and the certificates of ${peer}; fit the mapping to this city’s tables
+  3. 在 xinqiao.env 中写明数据源和地址 name the source and the addresses in ${env}
+  4. 检查配置，阅读将要签署的内容 check, and read what is about to be signed
+     ${call('check', '--env', env)}
+  5. 签署协议 sign the agreement
+     ${call('agreement', 'sign', `${id}-${peer}`, '--env', env)}
+     与 ${peer} 交换：双方保存同一文本和两份签名，再次检查，直到无误
+     exchange with ${peer}: both keep the one text, ${id}-${peer}.json, and both signatures beside it; check again
+  6. 运行 run
+     ${call('serve', '--env', env)}
+  7. 为部门签发密钥 issue a department’s key
+     ${call('keys', 'department', 'tender-office', '--name', '招标办', '--purposes', 'tendering', '--days', '180', '--out', join(folder, 'tender.key'), '--env', env)}`)
   return 0
 }
 
@@ -268,34 +309,132 @@ async function askCommand(words: string[]): Promise<Exit> {
   return told.peers.every(({ outcome }) => outcome === 'answered') ? 0 : 1
 }
 
-function describeAnswer({ peers }: AskAnswer): string {
-  return peers
-    .flatMap(({ peer, outcome, reason, results }) => [
-      `${peer}: ${outcome}${reason ? ` · ${reason.zh} ${reason.en}` : ''}`,
-      ...results.flatMap(({ subject, status, reason: why, records }) => [
-        `  ${subject ?? '—'}  ${status}${why ? ` · ${why.zh} ${why.en}` : ''}`,
-        ...records.flatMap(({ shared, local }) => [
-          `    ${local.title ?? shared.family}`,
-          ...Object.entries(local.columns).map(
-            ([column, value]) => `      ${local.labels[column] ?? column}  ${value}`,
-          ),
-          ...local.untranslated.map(each => `      （未转换 not translated）${each.zh}  ${each.original}`),
-        ]),
-      ]),
-    ])
-    .join('\n')
+const outcomes: Readonly<Record<string, string>> = {
+  answered: '已答复 answered',
+  refused: '已拒绝 refused',
+  unknown: '未知 unknown',
+  stale: '数据过期 stale',
+  fresh: '最新 fresh',
+}
+
+/** Why a value stands in none of our columns. */
+const notTranslated: Readonly<Record<string, string>> = {
+  'no-table': '本市无此类数据表',
+  'no-column': '本市无此栏',
+  'unknown-field': '不认识的字段',
+  'no-word': '本市无对应用语',
+  ambiguous: '含义不唯一',
+  'not-translated-there': '对方未转换',
+  'not-understood': '无法识别',
+}
+
+type Told = AskAnswer['peers'][number]
+type ToldResult = Told['results'][number]
+type ToldRecord = ToldResult['records'][number]
+
+/** The whole of an answer for a person: whatever is not known, not given or not exact has a line of its own. */
+function describeAnswer({ city, schema, peers }: AskAnswer): string {
+  const lines = peers.flatMap(each => {
+    const { peer, outcome, reason, withheld = [], freshness = [], results } = each
+    const gap =
+      outcome === 'answered' && (results.some(isIncomplete) || freshness.some(({ status }) => status !== 'fresh'))
+    return [
+      `${peer}: ${outcomes[outcome] ?? outcome}${gap ? '，但不完整 but not in full' : ''}${because(reason)}`,
+      ...(freshness.length === 0 ? [] : [`  数据时间 freshness: ${freshness.map(describeFreshness).join('; ')}`]),
+      ...describeWithheld(withheld),
+      ...results.flatMap(result => describeResult(result, each)),
+    ]
+  })
+  const note = '本市字段名为推定，请核对 the field names are assumed: compare them with the tables'
+  return [...(schema.assumed ? [`（${city}: ${note}）`] : []), ...lines].join('\n')
+}
+
+const isIncomplete = ({ status, unknown = [] }: ToldResult) => status !== 'answered' || unknown.length > 0
+
+function because(reason: { readonly zh: string; readonly en: string; readonly code: string } | undefined): string {
+  return reason === undefined ? '' : ` · ${reason.zh} ${reason.en} (${reason.code})`
+}
+
+function describeFreshness({ family, status, asOf }: NonNullable<Told['freshness']>[number]): string {
+  return `${family} ${outcomes[status] ?? status}${asOf === undefined ? '' : ` ${asOf}`}`
+}
+
+/** What is kept back by rule, a line a kind; the rules for records are mostly the same for all families, and said once. */
+function describeWithheld(withheld: NonNullable<Told['withheld']>): string[] {
+  const lines: string[] = []
+  const byRules = new Map<string, string[]>()
+  for (const each of withheld) {
+    if ('records' in each) {
+      const rules = each.records.join(', ')
+      byRules.set(rules, [...(byRules.get(rules) ?? []), each.family])
+      continue
+    }
+    const what =
+      'fields' in each ? ` 字段 fields ${each.fields.join(', ')}` : 'kinds' in each ? ` ${each.kinds.join(', ')}` : ''
+    lines.push(`  不提供 withheld: ${each.family}${what} · ${refusals[each.rule].zh} (${each.rule})`)
+  }
+  for (const [rules, families] of byRules)
+    lines.push(`  如有则不提供 records kept back, if any: ${families.join(', ')} · ${rules}`)
+  return lines
+}
+
+function describeResult(result: ToldResult, { outcome, freshness = [] }: Told): string[] {
+  const { subject, status, reason, doubt, records, unknown = [] } = result
+  const whole = status === 'answered' && outcome === 'answered'
+  const none =
+    unknown.length === 0 && freshness.every(each => each.status === 'fresh')
+      ? '未查到可提供的记录 no record that may be given'
+      : '其余类别未查到可提供的记录 of the other families, no record that may be given'
+  const partly = status === 'answered' && unknown.length > 0 ? '，部分类别未知 but some families unknown' : ''
+  return [
+    `  ${subject ?? '—'}  ${outcomes[status] ?? status}${partly}${because(reason)}`,
+    ...(doubt === undefined ? [] : ['    存疑 doubt: 代码的校验位不符 the check character of the code does not fit']),
+    ...unknown.map(each => `    未知 unknown: ${each.family}${because(each.reason)}`),
+    ...(whole && records.length === 0 ? [`    ${none}`] : []),
+    ...records.flatMap(describeRecord),
+  ]
+}
+
+function describeRecord({ shared, local }: ToldRecord): string[] {
+  const { title, columns, labels, meanings, untranslated } = local
+  return [
+    `    ${title ?? shared.family}${shared.objection ? '  ［异议处理中 under objection］' : ''}`,
+    ...Object.entries(columns).map(
+      ([column, value]) => `      ${labels[column] ?? column}  ${value}${notExact(meanings[column])}`,
+    ),
+    ...untranslated.map(({ zh, original, meaning, reason }) => {
+      const means = meaning === undefined ? '' : `，含义 meaning: ${meaning}`
+      return `      （未转换 not translated）${zh}  ${original}${means} · ${notTranslated[reason] ?? ''} ${reason}`
+    }),
+    ...(shared.masked === undefined
+      ? []
+      : [`      已遮盖个人号码 personal numbers masked in: ${shared.masked.join(', ')}`]),
+  ]
+}
+
+function notExact(meaning: ToldRecord['local']['meanings'][string] | undefined): string {
+  if (meaning === undefined || meaning.relation === 'exact') return ''
+  return `  （对方原文 original: ${meaning.original}；含义不完全一致 not exact: ${meaning.relation}）`
 }
 
 async function check(words: string[]): Promise<Exit> {
   const { values } = parse(words, { env: { type: 'string' }, json: { type: 'boolean' } })
   const settings = settingsFrom(values)
-  const { readConfiguration } = await import('./gateway.ts')
-  const { describeMatrix, matrix } = await import('./check.ts')
-  const configuration = await readConfiguration(settings, Date.now())
-  const rows = matrix(configuration)
-  if (values['json'] === true) console.log(JSON.stringify({ ok: true, city: settings.city, disclosures: rows }))
-  else console.log(`配置无误 The configuration is sound.\n${describeMatrix(rows, configuration)}`)
-  return 0
+  const { describeMatrix, survey } = await import('./check.ts')
+  const { faults, disclosures, vocabulary } = await survey(settings, Date.now())
+  const ok = faults.length === 0
+  if (values['json'] === true) {
+    console.log(JSON.stringify({ ok, city: settings.city, ...(!ok && { faults }), disclosures }))
+    return ok ? 0 : 1
+  }
+  if (ok) console.log('配置无误 The configuration is sound.')
+  else console.error(describeFaults(new ConfigurationError(faults)))
+  if (vocabulary !== undefined && disclosures.length > 0) console.log(describeMatrix(disclosures, vocabulary))
+  return ok ? 0 : 1
+}
+
+function describeFaults({ faults, message }: ConfigurationError): string {
+  return `配置有误 The configuration has ${faults.length} fault${faults.length === 1 ? '' : 's'}:\n${message}`
 }
 
 async function keys(words: string[]): Promise<Exit> {
@@ -306,6 +445,7 @@ async function keys(words: string[]): Promise<Exit> {
     name: option,
     purposes: option,
     days: option,
+    out: option,
   })
   const [action, first, second] = positionals
   if (action === 'new') {
@@ -331,7 +471,7 @@ async function keys(words: string[]): Promise<Exit> {
   if (action === 'withdraw') {
     if (!withdrawKey(file, first))
       throw new Failure(`there is no department ${first}`, '`xinqiao keys departments` lists them')
-    console.log(`已收回 withdrawn  ${first}`)
+    console.log(`已撤销 withdrawn  ${first}`)
     return 0
   }
   if (action !== 'department') throw new Usage('new, department, withdraw or departments')
@@ -339,11 +479,22 @@ async function keys(words: string[]): Promise<Exit> {
   if (!days.success) throw new Usage('--days is 1 to 366')
   if (!Code.safeParse(first).success) throw new Usage(`${first} is no department id: letters, digits, hyphens and dots`)
   const purposes = needed(values, 'purposes').split(',')
-  const known = [...vocabularyOf(settings).purposes.keys()]
+  const { readCodes } = await import('./check.ts')
+  const known = [...readCodes(settings.config).purposes.keys()]
   const unknown = purposes.filter(purpose => !known.includes(purpose))
   if (unknown.length > 0) throw new Usage(`no such purpose: ${unknown.join(', ')}. There are: ${known.join(', ')}`)
-  console.log(issueKey(file, { id: first, name: needed(values, 'name'), purposes, days: days.data }, Date.now()))
-  console.error('密钥只显示这一次。The key is shown this once.')
+  const name = needed(values, 'name')
+  const out = optional(values, 'out')
+  // Taken before the key is made: one that cannot be kept would have withdrawn the one before it.
+  if (out !== undefined) writeFileSync(out, '', { mode: 0o600, flag: 'wx' })
+  const key = issueKey(file, { id: first, name, purposes, days: days.data }, Date.now())
+  if (out === undefined) {
+    console.log(key)
+    console.error('密钥只显示这一次。The key is shown this once.')
+    return 0
+  }
+  writeFileSync(out, `${key}\n`)
+  console.log(`已签发 issued  ${first}  ${out}`)
   return 0
 }
 
@@ -354,14 +505,17 @@ async function agreement(words: string[]): Promise<Exit> {
   const settings = settingsFrom(values)
   const folder = join(settings.config, 'agreements')
   const path = join(folder, `${id}.json`)
+  if (!existsSync(path)) {
+    const there = jsonFiles(folder).map(name => name.replace(/\.json$/, ''))
+    throw new Failure(
+      `没有此协议 there is no such agreement: ${path}`,
+      there.length === 0 ? 'put its text there' : `there are: ${there.join(', ')}`,
+    )
+  }
   const faults: Fault[] = []
-  return action === 'sign' ? await signCommand() : await verifyCommand()
+  return action === 'sign' ? await signCommand(id) : await verifyCommand(id)
 
-  async function signCommand(): Promise<Exit> {
-    if (!existsSync(path))
-      throw new ConfigurationError([
-        { file: path, path: '', problem: 'there is no such agreement', remedy: 'Put its text there' },
-      ])
+  async function signCommand(id: string): Promise<Exit> {
     const kept = inKeptForm(readFileSync(path, 'utf8'))
     const text = readAgreement(kept, path, faults)
     if (text === undefined) throw new ConfigurationError(faults)
@@ -370,6 +524,8 @@ async function agreement(words: string[]): Promise<Exit> {
         `${settings.city} is no party of ${id}`,
         'Sign with the settings of a party, or correct the text',
       )
+    const { agreementFaults } = await import('./check.ts')
+    faults.push(...(await agreementFaults(settings, id, Date.now())))
     const { readIdentity } = await import('./gateway.ts')
     const { keys } = await readIdentity(settings, Date.now(), faults)
     if (keys === undefined || faults.length > 0) throw new ConfigurationError(faults)
@@ -380,20 +536,12 @@ async function agreement(words: string[]): Promise<Exit> {
     return 0
   }
 
-  async function verifyCommand(): Promise<Exit> {
-    const text = existsSync(path) ? readAgreement(readFileSync(path, 'utf8'), path, faults) : undefined
+  async function verifyCommand(id: string): Promise<Exit> {
+    const text = readAgreement(readFileSync(path, 'utf8'), path, faults)
     if (text === undefined || faults.length > 0) throw new ConfigurationError(faults)
     const members = await readMembers(settings.config, settings.certs, faults)
     const { signatures } = await import('./check.ts')
-    const states = signatures(
-      text,
-      party => {
-        const file = join(folder, `${id}.${party}.jws`)
-        return existsSync(file) ? readFileSync(file, 'utf8') : undefined
-      },
-      members,
-      Date.now(),
-    )
+    const states = signatures(settings.config, id, text, members, Date.now())
     console.log(`${id}  ${digest(text)}`)
     for (const { party, state } of states) console.log(`  ${party}  ${state}`)
     return states.every(({ state }) => state === 'signed') ? 0 : 1
@@ -409,36 +557,35 @@ function inKeptForm(text: string): string {
   }
 }
 
-function vocabularyOf({ config }: Settings): Vocabulary {
-  const folder = join(config, 'vocabulary')
-  return readVocabulary(
-    jsonFiles(folder).map(name => ({ file: `vocabulary/${name}`, text: readFileSync(join(folder, name), 'utf8') })),
-  )
-}
-
 async function ledger(words: string[]): Promise<Exit> {
   const { values, positionals } = parse(words, { json: { type: 'boolean' } })
   const [action, file] = positionals
   if (action !== 'verify' || file === undefined) throw new Usage('ledger verify FILE')
+  if (!existsSync(file))
+    throw new Failure(`没有此文件 there is no such file: ${file}`, 'name the file ledger.sqlite of a city')
   const { verifyLedger } = await import('#ledger/verify.ts')
   const found = verifyLedger(file)
   if (values['json'] === true) console.log(JSON.stringify(found))
   else {
-    console.log(`${file}: ${found.entries} 条 entries，${found.verified ? '完整 whole' : '有误 NOT whole'}`)
+    console.log(`${file}: ${found.entries} 条 entries，${found.verified ? '核验通过 whole' : '有误 NOT whole'}`)
     for (const { name, index, detail } of found.faults)
       console.log(`  ${name}${index === undefined ? '' : ` #${index}`}: ${detail}`)
   }
   return found.verified ? 0 : 1
 }
 
+const usageOf = ({ usage }: Command) => usage.map(each => `xinqiao ${each}`).join('\n  ')
+
 function help(name: string | undefined): string {
   const one = name === undefined ? undefined : commands[name]
   if (one !== undefined)
-    return `xinqiao ${one.usage}\n\n${one.zh}\n${one.en}\n${one.more === undefined ? '' : `\n${one.more}\n`}`
+    return `用法 usage:\n  ${usageOf(one)}\n\n${one.zh}\n${one.en}\n${one.more === undefined ? '' : `\n${one.more}\n`}`
   const lines = Object.entries(commands).map(
     ([command, { zh, en }]) => `  ${command.padEnd(11)}${zh}\n             ${en}`,
   )
-  return `信桥 Xinqiao: a credit gateway between cities\n\n${lines.join('\n')}\n\nxinqiao help COMMAND · 退出码 exit codes: 0 完成 done, 1 否或失败 not so or failed, 2 用法错误 usage\n`
+  const wrong =
+    name === undefined || name.startsWith('-') || name === 'help' ? '' : `没有此命令 there is no command ${name}\n\n`
+  return `${wrong}信桥 Xinqiao: a credit gateway between cities\n\n${lines.join('\n')}\n\nxinqiao help COMMAND · 退出码 exit codes: 0 完成 done, 1 未通过或失败 not so or failed, 2 用法错误 usage\n`
 }
 
 async function main([name, ...words]: string[]): Promise<Exit> {
@@ -449,15 +596,15 @@ async function main([name, ...words]: string[]): Promise<Exit> {
   }
   const command = commands[name]
   try {
-    if (command === undefined) throw new Usage(`there is no command ${name}`)
+    if (command === undefined) throw new Usage(`没有此命令 there is no command ${name}`)
     return await command.run(words)
   } catch (error) {
     if (error instanceof Usage) {
-      console.error(`用法 usage: xinqiao ${command?.usage ?? 'help'}\n${error.message}`)
+      console.error(`${error.message}\n用法 usage:\n  ${command === undefined ? 'xinqiao help' : usageOf(command)}`)
       return 2
     }
     if (error instanceof ConfigurationError) {
-      console.error(`配置有误 The configuration has ${error.faults.length} fault(s):\n${error.message}`)
+      console.error(describeFaults(error))
       return 1
     }
     if (error instanceof Refusal) {

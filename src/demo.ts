@@ -1,16 +1,19 @@
 /** The demo shows what a gateway is for: real processes, real certificates, real tables of two cities, and every kind of answer. */
 import type { ChildProcess } from 'node:child_process'
 import { randomUUIDv7 } from 'node:crypto'
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import stringWidth from 'string-width'
 import { Agent, request } from 'undici'
 import { z } from 'zod'
+import { readAgreement } from '#agreement/agreement.ts'
 import { AskAnswer } from '#exchange/ask.ts'
 import { verifyLedger } from '#ledger/verify.ts'
 import { digest } from '#protocol/canonical.ts'
 import { Problem, types } from '#protocol/message.ts'
+import { refusals } from '#protocol/refusal.ts'
+import { jsonFiles } from '#trust/members.ts'
 import { type Federation, home, makeFederation } from './federation.ts'
 import { readIdentity } from './gateway.ts'
 import { endProcess, startProcess } from './process.ts'
@@ -44,13 +47,25 @@ type Exchange = {
 type Played = { readonly scene: Scene; readonly exchange: Exchange; readonly told: AskAnswer | undefined }
 
 /** Runs the demo. With `once` it ends by itself; with `json` it prints one JSON object. Gives 1 where a ledger is not whole. */
-export async function demo({ once, json }: { once: boolean; json: boolean }): Promise<0 | 1> {
+export async function demo({
+  once,
+  json,
+  call,
+}: {
+  once: boolean
+  json: boolean
+  call: (...words: readonly string[]) => string
+}): Promise<0 | 1> {
   const folder = mkdtempSync(join(tmpdir(), 'xinqiao-demo-'))
   const running: ChildProcess[] = []
   try {
     const federation = await makeFederation(folder)
     running.push(...(await Promise.all(federation.cities.map(({ environment }) => startProcess(environment)))))
     const scenes = z.array(Scene).parse(JSON.parse(readFileSync(join(home, 'demo', 'exchanges.json'), 'utf8')))
+    // The first row should show what a question costs, not what a gateway's first connection does.
+    await Promise.all(
+      federation.cities.map(async ({ settings }) => (await request(`${insideUrl(settings)}/health/ready`)).body.dump()),
+    )
     const played: Played[] = []
     for (const scene of scenes) played.push(await play(scene, federation))
     const ledgers = Object.fromEntries(
@@ -67,15 +82,15 @@ export async function demo({ once, json }: { once: boolean; json: boolean }): Pr
       }))
       console.log(JSON.stringify({ cities, exchanges: played.map(({ exchange }) => exchange), ledgers }))
     } else {
-      console.log(`${describe(played)}\n\n${example(played)}\n`)
+      console.log(`${describe(played, federation)}\n\n${example(played, federation)}\n`)
       for (const [id, { entries, verified }] of Object.entries(ledgers)) {
         console.log(
-          `日志 ledger  ${id.padEnd(10)}${entries} 条 entries · ${verified ? '核验完整 verified' : '有误 NOT whole'}`,
+          `日志 ledger  ${id.padEnd(10)}${entries} 条 entries · ${verified ? '核验通过 verified' : '有误 NOT whole'}`,
         )
       }
     }
     if (!once) {
-      if (!json) console.log(hints(federation))
+      if (!json) console.log(hints(federation, scenes, call))
       await interrupted()
     }
     return Object.values(ledgers).every(({ verified }) => verified) ? 0 : 1
@@ -133,9 +148,11 @@ async function asked({ from, to, subjects, purpose, matter }: Scene, federation:
 async function tampered({ from, to, subjects, purpose, matter }: Scene, federation: Federation): Promise<Came> {
   const { settings } = federation.city(from)
   const { keys, members } = await readIdentity(settings, Date.now(), [])
-  const agreement = readdirSync(join(settings.config, 'agreements')).find(name => name.endsWith('.json'))
+  const folder = join(settings.config, 'agreements')
+  const agreement = jsonFiles(folder)
+    .map(name => readAgreement(readFileSync(join(folder, name), 'utf8'), name, []))
+    .find(text => text?.parties.includes(from) && text.parties.includes(to))
   if (keys === undefined || agreement === undefined) throw new Error('the demo federation is incomplete')
-  const text: unknown = JSON.parse(readFileSync(join(settings.config, 'agreements', agreement), 'utf8'))
   const iat = Math.floor(Date.now() / 1000)
   const claims = {
     iss: from,
@@ -144,7 +161,7 @@ async function tampered({ from, to, subjects, purpose, matter }: Scene, federati
     nbf: iat,
     exp: iat + 60,
     jti: randomUUIDv7(),
-    agreement: { id: agreement.replace('.json', ''), digest: digest(text) },
+    agreement: { id: agreement.id, digest: digest(agreement) },
     purpose,
     matter,
     subjects,
@@ -189,41 +206,103 @@ function tableOf(rows: readonly (readonly string[])[]): string {
   return [line(head), rule, ...body.map(line)].join('\n')
 }
 
-const outcomes: Readonly<Record<string, string>> = {
-  answered: '已答复 answered',
-  refused: '已拒绝 refused',
-  unknown: '未知 unknown',
+const outcomes: Readonly<Record<string, string>> = { answered: '已答复', refused: '已拒绝', unknown: '未知' }
+const told: ReadonlyMap<string, { readonly zh: string; readonly en: string }> = new Map(Object.entries(refusals))
+
+/** 惠州市 is 惠州 where there is little room. */
+const short = (city: string, federation: Federation) => federation.city(city).name.zh.replace(/市$/, '')
+
+function describe(played: readonly Played[], federation: Federation): string {
+  const head = ['查询', '方向', '目的', '结果', '记录', '不提供', '毫秒']
+  const rows = played.map(({ scene, exchange: { from, to, purpose, outcome, reason, records, withheld, ms } }) => [
+    scene.title.zh,
+    `${short(from, federation)} → ${short(to, federation)}`,
+    purpose,
+    reason === undefined ? (outcomes[outcome] ?? outcome) : `${outcomes[outcome]} ${told.get(reason)?.zh} ${reason}`,
+    String(records),
+    String(withheld),
+    ms.toFixed(1),
+  ])
+  return `${tableOf([head, ...rows])}\n\n${legend(played, federation)}`
 }
 
-function describe(played: readonly Played[]): string {
-  const head = ['查询 question', '方向 from → to', '目的 purpose', '结果 outcome', '记录 records', '毫秒 ms']
-  const rows = played.map(({ scene, exchange }) => [
-    `${scene.title.zh} ${scene.title.en}`,
-    `${exchange.from} → ${exchange.to}`,
-    exchange.purpose,
-    `${outcomes[exchange.outcome] ?? exchange.outcome}${exchange.reason === undefined ? '' : ` · ${exchange.reason}`}`,
-    String(exchange.records),
-    exchange.ms.toFixed(1),
+/** What stands in the table, in English: there is no room for both languages in its cells. */
+function legend(played: readonly Played[], { cities }: Federation): string {
+  const reasons = new Set(played.flatMap(({ exchange }) => exchange.reason ?? []))
+  return wrapped([
+    '图例 legend: 查询 question',
+    '方向 asking → asked',
+    '目的 purpose',
+    '结果 outcome',
+    '记录 records given',
+    '不提供 kinds of things withheld by rule',
+    '毫秒 milliseconds',
+    '已答复 answered',
+    '已拒绝 refused',
+    '未知 unknown',
+    ...cities.map(({ name }) => `${name.zh} ${name.en}`),
+    ...played.map(({ scene }) => `${scene.title.zh} ${scene.title.en}`),
+    ...[...reasons].map(reason => `${reason} ${told.get(reason)?.en ?? ''}`),
   ])
-  return tableOf([head, ...rows])
+}
+
+/** As many to a line as fit into the width of the table. */
+function wrapped(parts: readonly string[]): string {
+  const lines: string[] = []
+  for (const part of parts) {
+    const longer = `${lines.at(-1)} · ${part}`
+    if (lines.length > 0 && stringWidth(longer) <= 108) lines[lines.length - 1] = longer
+    else lines.push(part)
+  }
+  return lines.join('\n')
 }
 
 /** The first record that came over, in the words of the city that asked. */
-function example(played: readonly Played[]): string {
+function example(played: readonly Played[], federation: Federation): string {
   for (const { scene, told } of played) {
     const record = told?.peers[0]?.results.flatMap(({ records }) => records)[0]
     if (record === undefined) continue
     const { local, shared } = record
-    const assumed = told?.schema.assumed ? '（字段为推定 assumed）' : ''
+    const assumed = told?.schema.assumed ? '（字段名为推定 field names assumed）' : ''
     const rows = Object.entries(local.columns).map(([column, text]) => [column, local.labels[column] ?? '', text])
-    return `${scene.to} 的答复，以 ${scene.from} 的字段表示 in the words of ${scene.from}${assumed}: ${local.title ?? shared.family}\n${tableOf([['字段 column', '含义 meaning', '内容 value'], ...rows])}`
+    const [answering, asking] = [federation.city(scene.to).name, federation.city(scene.from).name]
+    return `${answering.zh}的答复，以${asking.zh}的字段表示 ${answering.en}’s answer in the words of ${asking.en}${assumed}
+${local.title ?? shared.family}
+${tableOf([['字段 column', '含义 meaning', '内容 value'], ...rows])}`
   }
   return ''
 }
 
-function hints({ cities, folder }: Federation): string {
-  const lines = cities.map(
-    ({ id, settings }) => `  ${id.padEnd(10)}${insideUrl(settings)}   /health/ready  /metrics  /openapi.json`,
-  )
-  return `\n两市网关仍在运行，按 Ctrl-C 结束。The gateways stay up; Ctrl-C ends them.\n${lines.join('\n')}\n  文件 files  ${folder}`
+/**
+ * Leaves each city's settings and department key beside its data, and says what can be done with them, in lines to be
+ * copied as they stand. All of it goes with the folder when the demo ends.
+ */
+function hints(
+  { cities, folder }: Federation,
+  scenes: readonly Scene[],
+  call: (...words: readonly string[]) => string,
+): string {
+  const lines = cities.map(({ id, name, settings, environment, departmentKey }) => {
+    const [key, env] = [join(settings.data, 'demo.key'), join(settings.data, 'xinqiao.env')]
+    writeFileSync(key, `${departmentKey}\n`, { mode: 0o600 })
+    const values = Object.entries(environment).map(([variable, value]) => `${variable}=${value}\n`)
+    writeFileSync(env, values.join(''), { mode: 0o600 })
+    const url = insideUrl(settings)
+    const scene = scenes.find(({ from }) => from === id)
+    const about = scene && ['--purpose', scene.purpose, '--matter', scene.matter, '--key-file', key, '--url', url]
+    return [
+      `${name.zh} ${name.en}   ${url}   /health/ready  /metrics  /openapi.json`,
+      ...(scene && about ? [`  ${call('ask', scene.to, ...scene.subjects, ...about)}`] : []),
+      `  ${call('check', '--env', env)}`,
+      `  ${call('ledger', 'verify', join(settings.data, 'ledger.sqlite'))}`,
+    ].join('\n')
+  })
+  const count = cities.length === 2 ? '两' : `${cities.length} 个城`
+  return `
+${count}市网关仍在运行，按 Ctrl-C 结束；可在另一终端运行：
+The ${cities.length} gateways stay up; Ctrl-C ends them. In another terminal:
+
+${lines.join('\n\n')}
+
+文件 files  ${folder}`
 }

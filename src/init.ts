@@ -92,6 +92,7 @@ function draft(id: string, zh: string, en: string, peer: string): unknown {
 function environment(id: string): string {
   return `# 信桥 Xinqiao · ${id}
 # 每项说明见 Each line is described by: xinqiao help serve
+# 相对路径以本文件所在目录为起点 A relative path starts at the folder of this file
 XINQIAO_CITY=${id}
 XINQIAO_CONFIG=federation-config
 XINQIAO_CERTS=certs

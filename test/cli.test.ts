@@ -2,6 +2,7 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { copyFileSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -89,6 +90,20 @@ describe('help', () => {
     ])
       expect(serve?.out).toContain(`XINQIAO_${name}`)
   })
+
+  it('of serve says what is required and what is otherwise taken, of certs the same as the command itself', async () => {
+    const [serve, help, wrong, nothing] = await Promise.all([
+      xinqiao(folder, 'help', 'serve'),
+      xinqiao(folder, 'help', 'certs'),
+      xinqiao(folder, 'certs', 'verify', '--leaf'),
+      xinqiao(folder, 'help', 'frobnicate'),
+    ])
+    expect(serve?.out).toMatch(/XINQIAO_CITY .*\n.*required[\s\S]*XINQIAO_PEERS_LISTEN .*\n.*0\.0\.0\.0:8443/)
+    for (const { out } of [help, wrong])
+      for (const way of ['xinqiao certs verify --roots', '--max-depth', 'xinqiao certs verify --cases'])
+        expect(out).toContain(way)
+    expect(nothing?.out).toMatch(/^没有此命令 there is no command frobnicate\n/)
+  })
 })
 
 describe('a command that is called wrongly', () => {
@@ -96,7 +111,7 @@ describe('a command that is called wrongly', () => {
   const good = ['--division', '999901', '--endpoint', 'https://a.example/']
   it.concurrent.each([
     ['with no such name', ['frobnicate'], 'no command frobnicate'],
-    ['with help about nothing', ['help', 'frobnicate'], ''],
+    ['with help about nothing', ['help', 'frobnicate'], 'no command frobnicate'],
     ['without its words', ['init'], 'one CITY'],
     ['without an option', [...newCity, '--division', '999901'], '--endpoint is missing'],
     ['with an option of no command', ['check', '--force'], '--force'],
@@ -127,7 +142,7 @@ describe('a command that cannot do what it is told', () => {
       [...ask, '--key-file', 'made.key', '--url', 'http://127.0.0.1:49151'],
       /hint: nothing listens there/,
     ],
-    ['because there is no ledger', ['ledger', 'verify', 'nowhere.sqlite'], /nowhere\.sqlite[\s\S]*hint/],
+    ['because there is no ledger', ['ledger', 'verify', 'nowhere.sqlite'], /no such file: nowhere\.sqlite[\s\S]*hint/],
     [
       'because the folder is not there',
       ['keys', 'new', 'signing', 'linjiang', '--dir', 'nowhere'],
@@ -136,6 +151,69 @@ describe('a command that cannot do what it is told', () => {
   ])('%s ends with 1 and a hint', async (_, words, says) => {
     const { code, err } = await xinqiao(folder, ...words)
     expect([code, err]).toEqual([1, expect.stringMatching(says)])
+  })
+})
+
+describe('ask', () => {
+  it('leaves out nothing that is not known, not given, doubtful or not exact, and never reads as clean where it is not', async () => {
+    const reason = { code: 'source.down', zh: '数据源不可用', en: 'The source is down.' }
+    const subject = '91320281250344877K'
+    const untranslated = [{ field: 'kind', zh: '类别', original: '特许', meaning: '特许 / 认可', reason: 'ambiguous' }]
+    const local = {
+      title: '行政许可',
+      columns: { LB: '普通', JG: '水利局' },
+      labels: { LB: '许可类别', JG: '许可机关' },
+      meanings: { LB: { original: '备案', relation: 'broader' }, JG: { original: '水利局', relation: 'exact' } },
+      untranslated,
+    }
+    const shared = { id: 'r1', family: 'licence', fields: {}, objection: true, masked: ['content'] }
+    const answer = AskAnswer.parse({
+      city: 'linjiang',
+      schema: { version: '1', assumed: false },
+      purpose: 'tendering',
+      peers: [
+        {
+          peer: 'haiyang',
+          outcome: 'answered',
+          withheld: [
+            { family: 'list', rule: 'agreement.family' },
+            { family: 'licence', records: ['record.ended'] },
+          ],
+          freshness: [{ family: 'penalty', status: 'unknown' }],
+          results: [
+            { subject, status: 'answered', doubt: 'check-character', records: [{ shared, local }] },
+            { subject, status: 'answered', records: [], unknown: [{ family: 'penalty', reason }] },
+            { subject, status: 'answered', records: [] },
+          ],
+        },
+      ],
+    })
+    await using server = createServer((_, response) => response.end(JSON.stringify(answer))).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const { port } = z.object({ port: z.number() }).parse(server.address())
+    const { out } = await xinqiao(
+      folder,
+      ...['ask', 'haiyang', subject, '--purpose', 'tendering', '--matter', 'x', '--key-file', 'made.key'],
+      ...['--url', `http://127.0.0.1:${port}`],
+    )
+    expect(out.trimEnd().split('\n')).toEqual([
+      'haiyang: 已答复 answered，但不完整 but not in full',
+      '  数据时间 freshness: penalty 未知 unknown',
+      expect.stringMatching(/^ {2}不提供 withheld: list · .*\(agreement\.family\)$/),
+      '  如有则不提供 records kept back, if any: licence · record.ended',
+      `  ${subject}  已答复 answered`,
+      expect.stringContaining('存疑 doubt'),
+      '    行政许可  ［异议处理中 under objection］',
+      '      许可类别  普通  （对方原文 original: 备案；含义不完全一致 not exact: broader）',
+      '      许可机关  水利局',
+      '      （未转换 not translated）类别  特许，含义 meaning: 特许 / 认可 · 含义不唯一 ambiguous',
+      '      已遮盖个人号码 personal numbers masked in: content',
+      `  ${subject}  已答复 answered，部分类别未知 but some families unknown`,
+      '    未知 unknown: penalty · 数据源不可用 The source is down. (source.down)',
+      '    其余类别未查到可提供的记录 of the other families, no record that may be given',
+      `  ${subject}  已答复 answered`,
+      '    其余类别未查到可提供的记录 of the other families, no record that may be given',
+    ])
   })
 })
 
@@ -184,8 +262,18 @@ describe('an operator with an empty folder', () => {
   })
 
   it('is told by check, before anything came from others, all that is still to come', async () => {
-    const { code, err } = await xinqiao(here, 'check', ...env)
+    const [{ code, out, err }, json] = [
+      await xinqiao(here, 'check', ...env),
+      await xinqiao(here, 'check', ...env, '--json'),
+    ]
     expect(code).toBe(1)
+    // What is about to be signed can be read before.
+    expect(out).toMatch(/linjiang-haiyang {3}haiyang → linjiang {3}未生效 unsigned\n.*tendering/)
+    const form = z.object({ ok: z.boolean(), faults: z.array(z.unknown()), disclosures: z.array(z.looseObject({})) })
+    const { ok, faults, disclosures } = form.parse(JSON.parse(json.out))
+    expect([json.code, ok]).toEqual([1, false])
+    expect(faults.length).toBeGreaterThan(3)
+    expect(disclosures[0]).toMatchObject({ agreement, signed: false })
     for (const missing of [
       'certs/root.pem',
       'linjiang-signing.pem',
@@ -194,6 +282,25 @@ describe('an operator with an empty folder', () => {
       'has not signed',
     ])
       expect(err).toContain(missing)
+  })
+
+  it('takes the paths of its file of settings from the folder of that file, and the file before the environment', async () => {
+    const { promise, resolve } = Promise.withResolvers<string>()
+    const words = ['check', '--env', join('linjiang', 'xinqiao.env'), '--json']
+    const options = { cwd: folder, env: { ...bare, XINQIAO_CITY: 'elsewhere', XINQIAO_CONFIG: '/config' } }
+    execFile(process.execPath, [cli, ...words], options, (_, out) => resolve(out))
+    expect(JSON.parse(await promise)).toEqual(JSON.parse((await xinqiao(here, 'check', ...env, '--json')).out))
+  })
+
+  it('is not let sign what speaks of a member that nobody knows, or verify what is not there', async () => {
+    const [sign, verify] = await Promise.all(
+      [
+        ['sign', agreement],
+        ['verify', 'nosuch'],
+      ].map(words => xinqiao(here, 'agreement', ...words, ...env)),
+    )
+    expect([sign?.code, sign?.err]).toEqual([1, expect.stringContaining('member haiyang is not known')])
+    expect([verify?.code, verify?.err]).toEqual([1, expect.stringMatching(/no such agreement: .*nosuch[\s\S]*hint/)])
   })
 
   it('signs with the peer once the authority has certified both, and neither signature alone is enough', async () => {
@@ -209,6 +316,10 @@ describe('an operator with an empty folder', () => {
       writeFileSync(join(city, 'certs', 'root.pem'), authority.root)
       for (const { name, pem } of authority.crls) writeFileSync(join(city, 'certs', 'crls', name), pem)
     }
+    // The file as it was received: the certificate, and behind it that of the office that issued it.
+    const received = ['--leaf', 'certs/linjiang-signing.pem', '--roots', 'certs/root.pem', '--eku', 'signing']
+    const path = await xinqiao(here, 'certs', 'verify', ...received, '--at', new Date().toISOString())
+    expect([path.code, path.out]).toEqual([0, '{"ok":true,"reason":null}\n'])
     copyFileSync(inConfig(there, 'members/haiyang.json'), inConfig(here, 'members/haiyang.json'))
     copyFileSync(inConfig(here, 'members/linjiang.json'), inConfig(there, 'members/linjiang.json'))
     copyFileSync(inConfig(here, `agreements/${agreement}.json`), inConfig(there, `agreements/${agreement}.json`))
@@ -234,6 +345,7 @@ describe('an operator with an empty folder', () => {
   it('reads in check who may see which field for what purpose', async () => {
     const [text, json] = await Promise.all([xinqiao(here, 'check', ...env), xinqiao(here, 'check', ...env, '--json')])
     expect([text?.code, text?.err]).toEqual([0, ''])
+    expect(text?.out).not.toContain('unsigned')
     for (const word of ['haiyang → linjiang', 'linjiang → haiyang', 'tendering', '许可', '处罚决定书文号']) {
       expect(text?.out).toContain(word)
     }
@@ -258,7 +370,12 @@ describe('an operator with an empty folder', () => {
     expect([ready?.code, ready?.out]).toEqual([0, expect.stringContaining('"ready":true')])
     expect(key?.out).toMatch(/^xq_tender-office_[\w-]{43}\n$/)
     expect(readFileSync(join(here, 'data', 'departments.json'), 'utf8')).not.toContain(key?.out.trim().slice(-43))
-    writeFileSync(join(here, 'tender.key'), key?.out ?? '', { mode: 0o600 })
+    const kept = ['--out', 'tender.key']
+    const first = await xinqiao(here, ...department, 'tendering', ...kept)
+    expect([first.code, first.out]).toEqual([0, expect.not.stringContaining('xq_')])
+    expect(statSync(join(here, 'tender.key')).mode & 0o777).toBe(0o600)
+    const again = await xinqiao(here, ...department, 'tendering', ...kept)
+    expect([again.code, again.err]).toEqual([1, expect.stringContaining('is not overwritten')])
 
     const question = [
       '91441300195971850Y',
@@ -278,6 +395,9 @@ describe('an operator with an empty folder', () => {
       ask('atlantis', 'tendering'),
     ])
     expect([text?.code, text?.out]).toEqual([0, expect.stringContaining('TCL科技集团股份有限公司')])
+    // What is not given is said, and how old the rest is.
+    for (const word of ['数据时间 freshness: licence', '不提供 withheld: licence', '如有则不提供', 'assumed'])
+      expect(text?.out).toContain(word)
     const told = AskAnswer.parse(JSON.parse(json?.out ?? ''))
     expect(told.peers).toMatchObject([{ peer: 'haiyang', outcome: 'answered', results: [{ status: 'answered' }] }])
     expect([refused?.code, refused?.err]).toEqual([1, expect.stringMatching(/department\.purpose[\s\S]*hint/)])
