@@ -51,8 +51,8 @@ const KEEP_DELAY = 50
 const RETRY_DELAY = 1000
 /** Appends that may wait, and signed answers that may wait for room on a full disk. */
 const WAITING_LIMIT = 4096
-/** Messages remembered as received: more than a gateway takes in the minutes in which one can be replayed. */
-const RECENT = 65_536
+/** Messages remembered as received; an older one still within its minutes is refused by `append`. */
+const RECENT = 16_384
 /** Milliseconds after which no message of then is valid: its window, both clocks, and as much again. */
 const REPLAYABLE = 900_000
 const KEEPING_LIMIT = 1024
