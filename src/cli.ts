@@ -14,6 +14,7 @@ import { Refusal, refusals } from '#protocol/refusal.ts'
 import { certsUsage, certsVerify } from '#trust/certs-command.ts'
 import { issueKey, readDepartments, withdrawKey } from '#trust/departments.ts'
 import { jsonFiles, readMembers } from '#trust/members.ts'
+import { describeAnswer } from './describe.ts'
 import { describeSettings, readSettings, readSettingsFile, type Settings } from './settings.ts'
 
 // What only one command needs is loaded by that command: a gateway starts without the certificate maker and the demo.
@@ -307,114 +308,6 @@ async function askCommand(words: string[]): Promise<Exit> {
   const told = answer.data
   console.log(values['json'] === true ? JSON.stringify(told) : describeAnswer(told))
   return told.peers.every(({ outcome }) => outcome === 'answered') ? 0 : 1
-}
-
-const outcomes: Readonly<Record<string, string>> = {
-  answered: '已答复 answered',
-  refused: '已拒绝 refused',
-  unknown: '未知 unknown',
-  stale: '数据过期 stale',
-  fresh: '最新 fresh',
-}
-
-/** Why a value stands in none of our columns. */
-const notTranslated: Readonly<Record<string, string>> = {
-  'no-table': '本市无此类数据表',
-  'no-column': '本市无此栏',
-  'unknown-field': '不认识的字段',
-  'no-word': '本市无对应用语',
-  ambiguous: '含义不唯一',
-  'not-translated-there': '对方未转换',
-  'not-understood': '无法识别',
-}
-
-type Told = AskAnswer['peers'][number]
-type ToldResult = Told['results'][number]
-type ToldRecord = ToldResult['records'][number]
-
-/** The whole of an answer for a person: whatever is not known, not given or not exact has a line of its own. */
-function describeAnswer({ city, schema, peers }: AskAnswer): string {
-  const lines = peers.flatMap(each => {
-    const { peer, outcome, reason, withheld = [], freshness = [], results } = each
-    const gap =
-      outcome === 'answered' && (results.some(isIncomplete) || freshness.some(({ status }) => status !== 'fresh'))
-    return [
-      `${peer}: ${outcomes[outcome] ?? outcome}${gap ? '，但不完整 but not in full' : ''}${because(reason)}`,
-      ...(freshness.length === 0 ? [] : [`  数据时间 freshness: ${freshness.map(describeFreshness).join('; ')}`]),
-      ...describeWithheld(withheld),
-      ...results.flatMap(result => describeResult(result, each)),
-    ]
-  })
-  const note = '本市字段名为推定，请核对 the field names are assumed: compare them with the tables'
-  return [...(schema.assumed ? [`（${city}: ${note}）`] : []), ...lines].join('\n')
-}
-
-const isIncomplete = ({ status, unknown = [] }: ToldResult) => status !== 'answered' || unknown.length > 0
-
-function because(reason: { readonly zh: string; readonly en: string; readonly code: string } | undefined): string {
-  return reason === undefined ? '' : ` · ${reason.zh} ${reason.en} (${reason.code})`
-}
-
-function describeFreshness({ family, status, asOf }: NonNullable<Told['freshness']>[number]): string {
-  return `${family} ${outcomes[status] ?? status}${asOf === undefined ? '' : ` ${asOf}`}`
-}
-
-/** What is kept back by rule, a line a kind; the rules for records are mostly the same for all families, and said once. */
-function describeWithheld(withheld: NonNullable<Told['withheld']>): string[] {
-  const lines: string[] = []
-  const byRules = new Map<string, string[]>()
-  for (const each of withheld) {
-    if ('records' in each) {
-      const rules = each.records.join(', ')
-      byRules.set(rules, [...(byRules.get(rules) ?? []), each.family])
-      continue
-    }
-    const what =
-      'fields' in each ? ` 字段 fields ${each.fields.join(', ')}` : 'kinds' in each ? ` ${each.kinds.join(', ')}` : ''
-    lines.push(`  不提供 withheld: ${each.family}${what} · ${refusals[each.rule].zh} (${each.rule})`)
-  }
-  for (const [rules, families] of byRules)
-    lines.push(`  如有则不提供 records kept back, if any: ${families.join(', ')} · ${rules}`)
-  return lines
-}
-
-function describeResult(result: ToldResult, { outcome, freshness = [] }: Told): string[] {
-  const { subject, status, reason, doubt, records, unknown = [] } = result
-  const whole = status === 'answered' && outcome === 'answered'
-  const none =
-    unknown.length === 0 && freshness.every(each => each.status === 'fresh')
-      ? '未查到可提供的记录 no record that may be given'
-      : '其余类别未查到可提供的记录 of the other families, no record that may be given'
-  const partly = status === 'answered' && unknown.length > 0 ? '，部分类别未知 but some families unknown' : ''
-  return [
-    `  ${subject ?? '—'}  ${outcomes[status] ?? status}${partly}${because(reason)}`,
-    ...(doubt === undefined ? [] : ['    存疑 doubt: 代码的校验位不符 the check character of the code does not fit']),
-    ...unknown.map(each => `    未知 unknown: ${each.family}${because(each.reason)}`),
-    ...(whole && records.length === 0 ? [`    ${none}`] : []),
-    ...records.flatMap(describeRecord),
-  ]
-}
-
-function describeRecord({ shared, local }: ToldRecord): string[] {
-  const { title, columns, labels, meanings, untranslated } = local
-  return [
-    `    ${title ?? shared.family}${shared.objection ? '  ［异议处理中 under objection］' : ''}`,
-    ...Object.entries(columns).map(
-      ([column, value]) => `      ${labels[column] ?? column}  ${value}${notExact(meanings[column])}`,
-    ),
-    ...untranslated.map(({ zh, original, meaning, reason }) => {
-      const means = meaning === undefined ? '' : `，含义 meaning: ${meaning}`
-      return `      （未转换 not translated）${zh}  ${original}${means} · ${notTranslated[reason] ?? ''} ${reason}`
-    }),
-    ...(shared.masked === undefined
-      ? []
-      : [`      已遮盖个人号码 personal numbers masked in: ${shared.masked.join(', ')}`]),
-  ]
-}
-
-function notExact(meaning: ToldRecord['local']['meanings'][string] | undefined): string {
-  if (meaning === undefined || meaning.relation === 'exact') return ''
-  return `  （对方原文 original: ${meaning.original}；含义不完全一致 not exact: ${meaning.relation}）`
 }
 
 async function check(words: string[]): Promise<Exit> {
