@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { calculateJwkThumbprint } from 'jose'
 import { z } from 'zod'
 import { sha256 } from '#protocol/canonical.ts'
-import type { Fault } from '#protocol/fault.ts'
+import { type Fault, readForm } from '#protocol/fault.ts'
 import { CityId } from '#protocol/message.ts'
 import { refuse } from '#protocol/refusal.ts'
 import {
@@ -160,26 +160,9 @@ function readOr(path: string, otherwise: string): string {
 }
 
 async function readMember(config: string, file: string, certs: string, faults: Fault[]): Promise<Member | undefined> {
-  let value: unknown
-  try {
-    value = JSON.parse(readFileSync(join(config, file), 'utf8'))
-  } catch (error) {
-    faults.push({ file, path: '', problem: `not JSON: ${error}`, remedy: 'correct the text' })
-    return undefined
-  }
-  const parsed = MemberFile.safeParse(value)
-  if (!parsed.success) {
-    for (const issue of parsed.error.issues) {
-      faults.push({
-        file,
-        path: issue.path.join('.'),
-        problem: issue.message,
-        remedy: 'Compare it with another member’s file',
-      })
-    }
-    return undefined
-  }
-  const { id, name, divisions, endpoint, certificates } = parsed.data
+  const member = readForm({ file, text: readFileSync(join(config, file), 'utf8') }, MemberFile, faults)
+  if (member === undefined) return undefined
+  const { id, name, divisions, endpoint, certificates } = member
   const keys = new Map<string, MemberKey>()
   const load = (
     kind: 'signing' | 'transport',

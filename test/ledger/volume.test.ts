@@ -1,42 +1,13 @@
 import { execFileSync } from 'node:child_process'
-import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { createLedger, openLedger } from '#ledger/sqlite.ts'
 import { verifyLedger } from '#ledger/verify.ts'
+import { fill, mountVolume } from '../volume.ts'
 import { answered, execute, signedAnswer } from './sample.ts'
 
-const volume = mkdtempSync(join(tmpdir(), 'volume-'))
-const mounted = mount()
-function mount(): boolean {
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=8m', 'tmpfs', volume], { stdio: 'ignore' })
-    return true
-  } catch {
-    return false
-  }
-}
-afterAll(() => {
-  if (mounted) execFileSync('umount', [volume])
-  rmSync(volume, { recursive: true })
-})
-
-/** Takes all that is left of the volume. */
-function fill(path: string): void {
-  const file = openSync(path, 'w')
-  try {
-    for (const size of [65_536, 4096, 1]) {
-      try {
-        while (writeSync(file, Buffer.alloc(size)) > 0);
-      } catch {
-        // Full for pieces of this size.
-      }
-    }
-  } finally {
-    closeSync(file)
-  }
-}
+const { volume, mounted } = mountVolume()
 
 describe.skipIf(!mounted)('a volume (skipped where a tmpfs cannot be mounted)', () => {
   test('that is full refuses, loses nothing that was promised, and serves again when there is room', async () => {

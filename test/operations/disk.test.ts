@@ -1,43 +1,13 @@
 /** The data volume is full: nothing leaves, readiness says why, and service resumes by itself when there is room. */
-import { execFileSync } from 'node:child_process'
-import { closeSync, cpSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { cpSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { verifyLedger } from '#ledger/verify.ts'
 import { Answer, Problem, type Receipt, types } from '#protocol/message.ts'
 import { claimsIn, runFederation } from '../federation.ts'
+import { fill, mountVolume } from '../volume.ts'
 
-const volume = mkdtempSync(join(tmpdir(), 'xinqiao-volume-'))
-const mounted = mount(volume)
-function mount(folder: string): boolean {
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=8m', 'tmpfs', folder], { stdio: 'ignore' })
-    return true
-  } catch {
-    return false
-  }
-}
-afterAll(() => {
-  if (mounted) execFileSync('umount', [volume])
-  rmSync(volume, { recursive: true })
-})
-
-/** Takes all that is left of the volume. */
-function fill(path: string): void {
-  const file = openSync(path, 'w')
-  try {
-    for (const size of [65_536, 4096, 1]) {
-      try {
-        while (writeSync(file, Buffer.alloc(size)) > 0);
-      } catch {
-        // Full for pieces of this size.
-      }
-    }
-  } finally {
-    closeSync(file)
-  }
-}
+const { volume, mounted } = mountVolume()
 
 describe.skipIf(!mounted)('a gateway whose data volume is full (skipped where a tmpfs cannot be mounted)', () => {
   it('answers nothing, is not ready, and answers again when there is room', async () => {
