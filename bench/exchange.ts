@@ -13,7 +13,7 @@ import { digest, sha256 } from '#protocol/canonical.ts'
 import { type Query, types } from '#protocol/message.ts'
 import { completeUscc } from '#protocol/subject.ts'
 import { verifyAnswer } from '#trust/verify.ts'
-import { home, makeFederation, readTables } from '../src/federation.ts'
+import { callerTls, home, makeFederation, readTables } from '../src/federation.ts'
 import { readIdentity } from '../src/gateway.ts'
 import { endProcess, startProcess } from '../src/process.ts'
 
@@ -70,12 +70,7 @@ const inside = `http://${answering.environment['XINQIAO_INSIDE_LISTEN']}`
 const pool = new Pool(origin, {
   connections: CONNECTIONS,
   pipelining: 1,
-  connect: {
-    ca: members.anchors.rootsPem,
-    cert: keys.transport.pem,
-    key: keys.transport.keyPem,
-    checkServerIdentity: () => undefined,
-  },
+  connect: callerTls(keys, members),
 })
 
 try {

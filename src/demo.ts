@@ -14,7 +14,7 @@ import { digest } from '#protocol/canonical.ts'
 import { Problem, types } from '#protocol/message.ts'
 import { refusals } from '#protocol/refusal.ts'
 import { jsonFiles } from '#trust/members.ts'
-import { type Federation, home, makeFederation } from './federation.ts'
+import { callerTls, type Federation, home, makeFederation } from './federation.ts'
 import { readIdentity } from './gateway.ts'
 import { endProcess, startProcess } from './process.ts'
 import type { Settings } from './settings.ts'
@@ -171,12 +171,7 @@ async function tampered({ from, to, subjects, purpose, matter }: Scene, federati
   const [header = '', , signature = ''] = token.split('.')
   const changed = Buffer.from(JSON.stringify({ ...claims, matter: `${matter}!` })).toString('base64url')
   const agent = new Agent({
-    connect: {
-      ca: members.anchors.rootsPem,
-      cert: keys.transport.pem,
-      key: keys.transport.keyPem,
-      checkServerIdentity: () => undefined,
-    },
+    connect: callerTls(keys, members),
   })
   const response = await request(new URL('/query', members.find(to)?.endpoint), {
     method: 'POST',

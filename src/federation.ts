@@ -9,8 +9,8 @@ import { formatted, readAgreement, signAgreement } from '#agreement/agreement.ts
 import { createLedger } from '#ledger/sqlite.ts'
 import { ConfigurationError, type Fault } from '#protocol/fault.ts'
 import { issueKey } from '#trust/departments.ts'
-import { signerOf } from '#trust/keys.ts'
-import { readMembers } from '#trust/members.ts'
+import { type Keys, signerOf } from '#trust/keys.ts'
+import { type Members, readMembers } from '#trust/members.ts'
 import { makeAuthority } from './authority.ts'
 import { readSettings, type Settings } from './settings.ts'
 
@@ -194,4 +194,12 @@ async function freePort(): Promise<number> {
     server.close(() => resolve(port))
   })
   return promise
+}
+
+/**
+ * TLS options of a caller who is this city, for the demo, the benchmark and tests: whom it calls is not checked, since the
+ * address is one it was given a moment ago. A gateway's own calls check it (exchange/post.ts).
+ */
+export function callerTls({ transport }: Keys, { anchors }: Members) {
+  return { ca: anchors.rootsPem, cert: transport.pem, key: transport.keyPem, checkServerIdentity: () => undefined }
 }

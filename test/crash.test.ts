@@ -13,7 +13,7 @@ import { openLedger } from '#ledger/sqlite.ts'
 import { verifyLedger } from '#ledger/verify.ts'
 import { digest } from '#protocol/canonical.ts'
 import { Answer, types } from '#protocol/message.ts'
-import { makeFederation } from '../src/federation.ts'
+import { callerTls, makeFederation } from '../src/federation.ts'
 import { readIdentity } from '../src/gateway.ts'
 import { endProcess, startProcess } from '../src/process.ts'
 import { agreementId, claimsIn } from './federation.ts'
@@ -44,12 +44,7 @@ async function scene() {
   if (keys === undefined) throw new Error('no keys')
   const text: unknown = JSON.parse(readFileSync(join(settings.config, 'agreements', `${agreementId}.json`), 'utf8'))
   const agreement = { id: agreementId, digest: digest(text) }
-  const tls = {
-    ca: members.anchors.rootsPem,
-    cert: keys.transport.pem,
-    key: keys.transport.keyPem,
-    checkServerIdentity: () => undefined,
-  }
+  const tls = callerTls(keys, members)
   const question = () => {
     const iat = Math.floor(Date.now() / 1000)
     const claims = {

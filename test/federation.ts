@@ -10,7 +10,7 @@ import { digest } from '#protocol/canonical.ts'
 import { type Query, types } from '#protocol/message.ts'
 import type { Keys } from '#trust/keys.ts'
 import type { Members } from '#trust/members.ts'
-import { type Federation, makeFederation } from '../src/federation.ts'
+import { callerTls, type Federation, makeFederation } from '../src/federation.ts'
 import { type Gateway, readIdentity, startGateway } from '../src/gateway.ts'
 
 export const agreementId = 'jiangyin-huizhou-2026'
@@ -85,12 +85,7 @@ export async function runFederation({
     if (agent === undefined) {
       const { keys, members } = await identity(city)
       agent = new Agent({
-        connect: {
-          ca: members.anchors.rootsPem,
-          cert: keys.transport.pem,
-          key: keys.transport.keyPem,
-          checkServerIdentity: () => undefined,
-        },
+        connect: callerTls(keys, members),
       })
       agents.set(city, agent)
     }

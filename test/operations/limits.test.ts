@@ -4,6 +4,7 @@ import { connect as connectPlain, type Socket } from 'node:net'
 import { connect } from 'node:tls'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { limits, types } from '#protocol/message.ts'
+import { callerTls } from '../../src/federation.ts'
 import { type Running, runFederation } from '../federation.ts'
 
 let running: Running
@@ -19,10 +20,7 @@ async function outside(): Promise<Socket> {
   const socket = connect({
     port: Number(port),
     host: '127.0.0.1',
-    ca: members.anchors.rootsPem,
-    cert: keys.transport.pem,
-    key: keys.transport.keyPem,
-    checkServerIdentity: () => undefined,
+    ...callerTls(keys, members),
   })
   await once(socket, 'secureConnect')
   return socket

@@ -10,7 +10,7 @@ import { Agent, request } from 'undici'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { digest } from '#protocol/canonical.ts'
 import { types } from '#protocol/message.ts'
-import { type Federation, makeFederation } from '../../src/federation.ts'
+import { callerTls, type Federation, makeFederation } from '../../src/federation.ts'
 import { type Gateway, readIdentity, startGateway } from '../../src/gateway.ts'
 import { endProcess, startProcess } from '../../src/process.ts'
 import { agreementId } from '../federation.ts'
@@ -103,12 +103,7 @@ describe('the log', () => {
     const jiangyin = gateways.find(({ city }) => city.id === 'jiangyin')
     if (keys === undefined || jiangyin === undefined) throw new Error('incomplete')
     const dispatcher = new Agent({
-      connect: {
-        ca: members.anchors.rootsPem,
-        cert: keys.transport.pem,
-        key: keys.transport.keyPem,
-        checkServerIdentity: () => undefined,
-      },
+      connect: callerTls(keys, members),
     })
     const { config } = federation.city('jiangyin').settings
     const text: unknown = JSON.parse(readFileSync(join(config, 'agreements', `${agreementId}.json`), 'utf8'))

@@ -5,6 +5,7 @@ import postgres, { type Sql } from 'postgres'
 import { Pool } from 'undici'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { Answer, Problem, types } from '#protocol/message.ts'
+import { callerTls } from '../../src/federation.ts'
 import { claimsIn, type Running, runFederation } from '../federation.ts'
 import { cellText, demoTables } from '../schema/cities.ts'
 import { type Server, startPostgres } from '../source/postgres.ts'
@@ -142,12 +143,7 @@ describe('a gateway that is asked more than it can do', () => {
     const { keys, members } = await running.identity('huizhou')
     const pool = new Pool(running.gateway('jiangyin').peersUrl, {
       connections: MANY,
-      connect: {
-        ca: members.anchors.rootsPem,
-        cert: keys.transport.pem,
-        key: keys.transport.keyPem,
-        checkServerIdentity: () => undefined,
-      },
+      connect: callerTls(keys, members),
     })
     const burst = <T>(each: (i: number) => Promise<T>) => Promise.all(Array.from({ length: MANY }, (_, i) => each(i)))
     // Every connection is open before the rush, so that it comes at once.
