@@ -23,5 +23,6 @@ EXPOSE 8443
 # The inside surface listens on loopback unless it has its own certificate, so health is asked from within.
 HEALTHCHECK --interval=30s --timeout=5s --start-period=10s CMD ["node", "src/cli.ts", "health"]
 # How the heap grows: src/process.ts says why.
-ENTRYPOINT ["node", "--max-semi-space-size=16", "--heap-growing-percent=25", "--no-parallel-scavenge", "src/cli.ts"]
+ENTRYPOINT ["node", "--max-semi-space-size=16", "--heap-growing-percent=25", "--no-parallel-scavenge", \
+  "--no-maglev", "--v8-pool-size=1", "src/cli.ts"]
 CMD ["serve"]

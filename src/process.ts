@@ -5,9 +5,17 @@ import { home } from './federation.ts'
 
 /**
  * A young generation of 32 MB and not 64, for a gateway's garbage dies at once; and an old one that grows by quarters, for what
- * lives on is small; and one thread for the young, where several keep each other waiting. The Dockerfile and package.json say the same.
+ * lives on is small; and one thread for the young, where several keep each other waiting. No compiler in the middle, whose code
+ * is made, kept and thrown away again before the best of it is made, and one thread behind the main one, as each keeps memory
+ * of its own: docs/performance.md has the figures. The Dockerfile and package.json say the same.
  */
-const lean = ['--max-semi-space-size=16', '--heap-growing-percent=25', '--no-parallel-scavenge']
+const lean = [
+  '--max-semi-space-size=16',
+  '--heap-growing-percent=25',
+  '--no-parallel-scavenge',
+  '--no-maglev',
+  '--v8-pool-size=1',
+]
 
 /**
  * Starts `xinqiao serve` with exactly this environment and resolves when it says that both surfaces are open.

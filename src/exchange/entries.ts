@@ -1,5 +1,5 @@
 /** What the ledger is told of an exchange: every fact by which it can be judged later, and no text that might name a person. */
-import { judge, type Permission } from '#agreement/authorise.ts'
+import { type Judged, judge, type Permission } from '#agreement/authorise.ts'
 import type { Entry } from '#ledger/entry.ts'
 import type { Evidence } from '#ledger/ledger.ts'
 import { canonical, sha256 } from '#protocol/canonical.ts'
@@ -15,19 +15,30 @@ export type Entered = { readonly entry: Entry; readonly evidence: Evidence | und
 export function disclosed(
   { claims, token, hash }: Verified<Query>,
   disclosure: Disclosure,
-  { scope }: Permission,
+  { scope, judged }: Permission,
   now: number,
 ): Entered {
   const { body, text } = disclosure
-  const { common, lawful } = exchanged(claims, claims.aud, claims.iss, hash, now)
+  const { common, lawful } = exchanged(claims, claims.aud, claims.iss, hash, now, judged)
+  const { at, city, peer, jti, purpose, matter, agreement, subjects, questionHash } = common
   return {
+    // In the order of RFC 8785, with the place that the ledger fills: nothing has to be sorted when it is written.
     entry: {
-      kind: 'answered',
-      ...common,
-      status: body.results.map(({ status }) => status),
-      disclosed: left(body),
-      withheldDigest: scope.withheldDigest,
+      agreement: { digest: agreement.digest, id: agreement.id },
       answerDigest: sha256(text),
+      at,
+      city,
+      disclosed: left(body),
+      heldUntil: undefined,
+      jti,
+      kind: 'answered',
+      matter,
+      peer,
+      purpose,
+      questionHash,
+      status: body.results.map(({ status }) => status),
+      subjects,
+      withheldDigest: scope.withheldDigest,
     },
     evidence: lawful ? { question: token, answer: text } : undefined,
   }
@@ -116,22 +127,26 @@ export function declined(
     department,
     purpose,
     matter: maskPersonalNumbers(matter),
-    subjects: lawful(subjects),
+    subjects: lawful(subjects.map(judge)),
     code: refusal.code,
   }
 }
 
-/** The codes among the texts; what is none may be anything, an identity number among them, and is entered as `refused`. */
-function lawful(texts: readonly string[]) {
-  return texts.map(text => {
-    const each = judge(text)
-    return 'subject' in each ? each.subject.uscc : ('refused' as const)
-  })
+/** The codes among the subjects; what is none may be anything, an identity number among them, and is entered as `refused`. */
+function lawful(judged: readonly Judged[]) {
+  return judged.map(each => ('subject' in each ? each.subject.uscc : ('refused' as const)))
 }
 
 /** What all entries of an exchange say. A signed question that holds what may not be kept is not kept, only its hash. */
-function exchanged(claims: Query, city: string, peer: string, questionHash: string, now: number) {
-  const subjects = lawful(claims.subjects)
+function exchanged(
+  claims: Query,
+  city: string,
+  peer: string,
+  questionHash: string,
+  now: number,
+  judged: readonly Judged[] = claims.subjects.map(judge),
+) {
+  const subjects = lawful(judged)
   const matter = maskPersonalNumbers(claims.matter)
   return {
     common: {

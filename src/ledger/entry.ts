@@ -131,7 +131,10 @@ export function assertReadable(entry: Entry): void {
   if ('answerDigest' in entry && entry.answerDigest !== undefined) within('answerDigest', entry.answerDigest, 43, 43)
 }
 
-/** The text of an entry: what is stored, and what is hashed. Throws TypeError for what JSON cannot say. */
+/**
+ * The text of an entry: what is stored, and what is hashed. Throws TypeError for what JSON cannot say. An entry whose members
+ * stand in the order of RFC 8785 is written faster.
+ */
 export function entryText(entry: Entry): string {
   return canonical(entry)
 }
@@ -153,7 +156,8 @@ export function leafHash(text: string): Uint8Array {
 
 /** The next link of the chain: SHA-256(0x02 || previous link || leaf). RFC 6962 uses 0x00 and 0x01, so no link is a leaf or a node. */
 export function nextLink(previous: Uint8Array, leaf: Uint8Array): Uint8Array {
-  const input = new Uint8Array(65)
+  // From the engine's pool: an array of more than 64 bytes would be an allocation of its own.
+  const input = Buffer.allocUnsafe(65)
   input[0] = 0x02
   input.set(previous, 1)
   input.set(leaf, 33)

@@ -1,3 +1,4 @@
+import canonicalize from 'canonicalize'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { canonical, digest, sha256 } from '#protocol/canonical.ts'
@@ -23,12 +24,56 @@ describe('the canonical form', () => {
     )
   })
 
+  it('is that of the canonical writer, whoever wrote it', () => {
+    const { members } = fc.letrec(tie => ({
+      members: fc.dictionary(
+        fc.oneof(fc.string({ unit: 'binary', maxLength: 3 }), fc.nat(20).map(String), fc.constant('__proto__')),
+        fc.oneof(
+          { depthSize: 'small' },
+          fc.jsonValue({ maxDepth: 2 }),
+          fc.constant(undefined),
+          fc.date({ noInvalidDate: true }),
+          fc.array(tie('members'), { maxLength: 2 }),
+          tie('members'),
+        ),
+        { maxKeys: 5 },
+      ),
+    }))
+    const either = (work: () => string | undefined) => {
+      try {
+        return work()
+      } catch {
+        return 'neither'
+      }
+    }
+    fc.assert(
+      fc.property(members, fc.boolean(), (value, ordered) => {
+        const given = ordered ? inOrder(value) : value
+        expect(either(() => canonical(given))).toBe(either(() => canonicalize(given)))
+      }),
+      { numRuns: 500 },
+    )
+  })
+
   it('does not exist for what JSON cannot say', () => {
     expect(() => canonical(undefined)).toThrow(TypeError)
-    expect(() => canonical(Number.NaN)).toThrow()
-    expect(() => canonical('\ud800')).toThrow()
+    for (const wrong of [Number.NaN, Number.POSITIVE_INFINITY, '\ud800', { '\ud800': 1 }, 1n]) {
+      expect(() => canonical(wrong)).toThrow()
+      expect(() => canonical([wrong])).toThrow()
+    }
   })
 })
+
+/** The same value with the members of every plain object in order, as far as an object keeps an order. */
+function inOrder(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(inOrder)
+  if (typeof value !== 'object' || value === null || value instanceof Date) return value
+  return Object.fromEntries(
+    Object.entries(value)
+      .sort(([one], [other]) => (one < other ? -1 : 1))
+      .map(([name, member]) => [name, inOrder(member)]),
+  )
+}
 
 describe('a refusal', () => {
   it.each(refusalCodes)('%s has a status and a text in both languages', code => {
