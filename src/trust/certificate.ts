@@ -16,8 +16,13 @@ export const SERVER_AUTH = '1.3.6.1.5.5.7.3.1'
 export const CLIENT_AUTH = '1.3.6.1.5.5.7.3.2'
 /** Signing messages of the federation: UUID e5c5a0d2-6b1f-4f0e-9c4a-2d7e51b0a3ad under 2.25 (ITU-T X.667). */
 export const SIGNING = '2.25.305419355372480554288331454216116675501'
+/** Signing the statements that say who belongs: UUID 2ea6e498-8219-4a10-8f18-2e283746cced under 2.25. */
+export const STATEMENTS = '2.25.62011045556956870471791065649333587181'
 /** Both ends of TLS between gateways; one certificate serves both. */
 export const TRANSPORT: readonly string[] = [SERVER_AUTH, CLIENT_AUTH]
+/** What a certificate of each use says in its extended key usage, and nothing besides. */
+export const purposesOf = { signing: [SIGNING], transport: TRANSPORT, statements: [STATEMENTS] } as const
+export type CertifiedUse = keyof typeof purposesOf
 
 export type PathReason =
   | 'malformed'
@@ -77,6 +82,8 @@ export type PathInput = {
   readonly untrusted: readonly Certificate[]
   readonly roots: readonly Certificate[]
   readonly at: Date
+  /** When the revocation lists have to be current, where that is another instant: now, for a signature made long ago. */
+  readonly listsAt?: Date
   /** Given, every certificate but the root must be covered; the federation profile always demands it. */
   readonly crls?: CrlStore
   /** Milliseconds that a CRL may outlive its nextUpdate: a signed federation rule, 0 without one. */
@@ -244,13 +251,23 @@ function isKeyOf(key: KeyObject | undefined, curves: readonly string[], smallest
   return curves.includes(name) || (name === 'RSA' && bits >= smallestRsa && bits <= LARGEST_RSA)
 }
 
+/** Keys under which nobody here verifies a certificate, so that they stand at the end of a path: RFC 9881, GM/T 0015. */
+const leafKeys = ['ML-DSA-65', 'SM2']
+
+function hasUsableKey({ publicKey, basicConstraints, keyUsage: usage }: Certificate): boolean {
+  if (isKeyOf(publicKey, usableCurves, 2048)) return true
+  // Bits 0 and 1 are the two kinds of signature; RFC 9881 section 5 forbids those of encryption.
+  const signs = [...(usage ?? [])].every(bit => bit <= 1)
+  return isKeyOf(publicKey, leafKeys, Infinity) && !basicConstraints?.ca && signs
+}
+
 /** Sections 4.1.1.2, 4.1.2.1, 4.1.2.2, 4.1.2.4, 4.1.2.6 to 4.1.2.8. */
 function fieldFault(certificate: Certificate): Fault | undefined {
-  const { serial, subject, issuer, extensions, publicKey, basicConstraints } = certificate
+  const { serial, subject, issuer, extensions, basicConstraints } = certificate
   if (certificate.version !== 3) return fault('certificate.version', certificate)
   if (certificate.hasUniqueIds) return fault('certificate.unique-id', certificate)
   if (!hasKnownAlgorithm(certificate)) return fault('signature.algorithm', certificate)
-  if (!isKeyOf(publicKey, usableCurves, 2048)) return fault('key.unusable', certificate)
+  if (!hasUsableKey(certificate)) return fault('key.unusable', certificate)
   if (!/^(?!0*$)[0-7].{1,39}$/.test(serial)) return fault('certificate.serial', certificate)
   if (issuer.rdns.length === 0) return fault('certificate.issuer', certificate)
   if (subject.rdns.length > 0) return undefined
@@ -383,6 +400,7 @@ const usageForPurpose: ReadonlyMap<string, readonly number[]> = new Map([
   [SERVER_AUTH, [keyUsage.digitalSignature, keyUsage.keyEncipherment, keyUsage.keyAgreement]],
   [CLIENT_AUTH, [keyUsage.digitalSignature, keyUsage.keyAgreement]],
   [SIGNING, [keyUsage.digitalSignature]],
+  [STATEMENTS, [keyUsage.digitalSignature]],
 ])
 
 /**
@@ -409,14 +427,14 @@ function nameFault([leaf]: Path, name: PeerName | undefined): Fault | undefined 
 
 /** The span in which nothing in the path expires; with revocation asked for, also no CRL it rests on. */
 function revocationWindow(path: Path, input: PathInput): { notBefore: Date; notAfter: Date } | Fault {
-  const { crls, at, profile, grace = 0 } = input
+  const { crls, at, listsAt = at, profile, grace = 0 } = input
   const from = path.map(each => each.notBefore.getTime())
   // Both ends of validity are whole seconds, inclusive (section 4.1.2.5); the caller compares milliseconds.
   const until = path.map(each => each.notAfter.getTime())
   for (const [i, certificate] of path.entries()) {
     const issuer = path[i + 1]
     if (issuer === undefined || (crls === undefined && profile === 'rfc5280')) break
-    const found = revocationOf(certificate, issuer, { crls, at, grace })
+    const found = revocationOf(certificate, issuer, { crls, at: listsAt, grace })
     if ('reason' in found) return fault(found.reason, certificate, found.detail)
     from.push(found.crl.thisUpdate.getTime())
     until.push(found.crl.nextUpdate.getTime() + grace)
@@ -446,8 +464,10 @@ function profileFault(path: Path): Fault | undefined {
 const strongCurves = ['P-256', 'P-384', 'Ed25519']
 
 function memberOfPathFault(certificate: Certificate): Fault | undefined {
-  const { publicKey, serial, subject, alternativeNames } = certificate
-  if (!isKeyOf(publicKey, strongCurves, 3072)) return fault('profile.key', certificate, keyKind(publicKey).name)
+  const { publicKey, serial, subject, alternativeNames, purposes } = certificate
+  // Whether a message may be signed with one of these, the federation's rules say; a connection is never made with one.
+  const curves = purposes?.join() === SIGNING ? [...strongCurves, ...leafKeys] : strongCurves
+  if (!isKeyOf(publicKey, curves, 3072)) return fault('profile.key', certificate, keyKind(publicKey).name)
   // A leading zero octet only keeps the number positive; twenty octets at most is RFC 5280's own rule.
   if (serial.length < 16) return fault('profile.serial', certificate, 'fewer than 8 octets')
   const wild = alternativeNames.some(({ value }) => typeof value === 'string' && value.includes('*'))
@@ -466,9 +486,10 @@ function leafFault(leaf: Certificate): Fault | undefined {
   return other && fault('profile.city', leaf, `a further name of form ${other.form}`)
 }
 
-/** The two kinds of member certificate, by their exact purposes, and the forms of name each may bear. */
+/** The kinds of certificate at the end of a path, by their exact purposes, and the forms of name each may bear. */
 const purposeProfiles: ReadonlyMap<string, readonly GeneralName['form'][]> = new Map([
   [SIGNING, ['uri']],
+  [STATEMENTS, ['uri']],
   [[...TRANSPORT].sort().join(), ['uri', 'dns', 'ip']],
 ])
 
@@ -484,6 +505,7 @@ function cityOf([leaf]: Path): string | undefined {
 export function pathCache(max = 1000): (input: PathInput) => PathResult {
   const cache = new LRUCache<string, Extract<PathResult, { ok: true }>>({ max })
   return input => {
+    if (input.listsAt !== undefined && +input.listsAt !== +input.at) return validatePath(input)
     const key = questionDigest(input)
     const known = cache.get(key)
     if (known && known.notBefore <= input.at && input.at <= known.notAfter) return known

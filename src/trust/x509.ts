@@ -40,6 +40,7 @@ import {
   readName,
   readNameConstraints,
 } from './names.ts'
+import { sm2Point } from './sm2.ts'
 
 /** Bits of KeyUsage (RFC 5280 section 4.2.1.3). */
 export const keyUsage = { digitalSignature: 0, keyEncipherment: 2, keyAgreement: 4, keyCertSign: 5, cRLSign: 6 }
@@ -312,10 +313,12 @@ const kinds: ReadonlyMap<string | undefined, string> = new Map([
   ['secp521r1', 'P-521'],
   ['ed25519', 'Ed25519'],
   ['rsa', 'RSA'],
+  ['ml-dsa-65', 'ML-DSA-65'],
 ])
 
-/** `P-256`, `Ed25519`, `RSA`, with the bits of a modulus: how the profiles speak of keys. */
+/** `P-256`, `Ed25519`, `RSA`, `SM2` and so on, with the bits of a modulus: how the profiles speak of keys. */
 export function keyKind(key: KeyObject | undefined): { readonly name: string; readonly bits: number } {
   const { namedCurve, modulusLength = 0 } = key?.asymmetricKeyDetails ?? {}
-  return { name: kinds.get(namedCurve ?? key?.asymmetricKeyType) ?? 'unknown', bits: modulusLength }
+  const known = kinds.get(namedCurve ?? key?.asymmetricKeyType) ?? (key && sm2Point(key) && 'SM2')
+  return { name: known ?? 'unknown', bits: modulusLength }
 }
