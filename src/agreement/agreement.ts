@@ -10,9 +10,10 @@ import { Refusal, refuse } from '#protocol/refusal.ts'
 import { subjectKinds } from '#protocol/subject.ts'
 import { shareLevels } from '#schema/record.ts'
 import type { Vocabulary } from '#schema/vocabulary.ts'
+import { type CertifiedKey, proveFormerKey, proveKey } from '#trust/anchors.ts'
 import { encode, proves, readJws } from '#trust/jws.ts'
 import type { Signer } from '#trust/keys.ts'
-import { jsonFiles, type Members, proveKey } from '#trust/members.ts'
+import { jsonFiles, type Members } from '#trust/members.ts'
 
 /** The `typ` of a party's detached signature (RFC 7515 appendix F). */
 const SIGNATURE_TYPE = 'credit-agreement+jwt'
@@ -47,6 +48,8 @@ export const Agreement = z.strictObject({
   validTo: z.iso.date(),
   /** For each asking party. */
   quota: z.strictObject({ questionsPerMinute: z.int().min(1), subjectsPerDay: z.int().min(1) }),
+  /** Messages travel sealed. Absent, never false: one meaning, one text, one digest. */
+  confidential: z.literal(true).optional(),
   grants: z.array(Grant).min(1),
 })
 export type Agreement = z.infer<typeof Agreement>
@@ -58,6 +61,11 @@ export type Signed = {
   /** Epoch milliseconds of the first instant in force and of the first instant after. */
   readonly begins: number
   readonly ends: number
+}
+
+/** Whether messages under the agreement travel sealed (docs/protocol.md section 5a). */
+export function isConfidential({ text }: Signed): boolean {
+  return text.confidential === true
 }
 
 export type Agreements = {
@@ -72,12 +80,13 @@ export function formatted(value: unknown): string {
 
 /**
  * Reads `<config>/agreements/<id>.json` with `<id>.<party>.jws` beside it, those in which `us` is a party. Pushes to
- * `faults` everything that keeps an agreement from being believed. One that has ended, or not begun, is no fault.
+ * `faults` everything that keeps an agreement from being believed. One that has ended, or not begun, is no fault. Without
+ * members none is believed, and what can be said of the texts is said.
  */
 export function readAgreements(
   config: string,
   us: string,
-  members: Members,
+  members: Members | undefined,
   vocabulary: Vocabulary,
   now: number,
   faults: Fault[],
@@ -96,7 +105,7 @@ export function readAgreements(
       if (text.id !== stem) found.push(fault(name, 'id', 'differs from the file name', 'name the file after the id'))
       found.push(...faultsOf(text, `agreements/${name}`, members, vocabulary))
       for (const party of text.parties) found.push(...signatureFaults(folder, stem, text, party, members, now))
-      if (found.length === 0) all.push(signed(text))
+      if (found.length === 0 && members !== undefined) all.push(signed(text))
     }
     faults.push(...found)
   }
@@ -135,7 +144,7 @@ export function readAgreement(text: string, file: string, faults: Fault[]): Agre
   return parsed.data
 }
 
-function faultsOf(text: Agreement, file: string, members: Members, vocabulary: Vocabulary): Fault[] {
+function faultsOf(text: Agreement, file: string, members: Members | undefined, vocabulary: Vocabulary): Fault[] {
   const faults: Fault[] = []
   const unknown = (path: string, what: string, value: string) =>
     faults.push({
@@ -145,7 +154,7 @@ function faultsOf(text: Agreement, file: string, members: Members, vocabulary: V
       remedy: `correct it, or add it to federation-config first`,
     })
   for (const [i, party] of text.parties.entries())
-    if (members.find(party) === undefined) unknown(`parties[${i}]`, 'member', party)
+    if (members !== undefined && members.find(party) === undefined) unknown(`parties[${i}]`, 'member', party)
   if (new Set(text.parties).size !== text.parties.length) {
     faults.push({ file, path: 'parties', problem: 'a party is named twice', remedy: 'name each once' })
   }
@@ -213,7 +222,7 @@ function signatureFaults(
   stem: string,
   text: Agreement,
   party: string,
-  members: Members,
+  members: Members | undefined,
   now: number,
 ): Fault[] {
   const name = `${stem}.${party}.jws`
@@ -228,6 +237,8 @@ function signatureFaults(
       ),
     ]
   }
+  // That there are none is a fault of its own, and none of every signature.
+  if (members === undefined) return []
   try {
     checkSignature(text, party, readFileSync(path, 'utf8'), members, now)
     return []
@@ -249,17 +260,17 @@ const DETACHED = /^([A-Za-z0-9_-]+)\.\.([A-Za-z0-9_-]+)\n$/
 
 /**
  * Throws `token.*` or `form.*` unless the text of the party's signature file is a signature over exactly this agreement, by
- * a key that holds now (epoch milliseconds).
+ * a key that holds now (epoch milliseconds), or by one that held when it was signed and has only given way to another since.
  */
 export function checkSignature(text: Agreement, party: string, detached: string, members: Members, now: number): void {
   const [, header, signature] = DETACHED.exec(detached) ?? []
   if (header === undefined) throw refuse('form.compact', 'not a detached signature and one line feed')
   const jws = readJws(`${header}.${encode(canonical(text))}.${signature}`, SIGNATURE_TYPE)
-  const member = members.find(party)
-  const key = member?.keys.get(jws.header.kid)
-  if (member === undefined || key === undefined) throw refuse('token.signature', 'by a key that is not the party’s')
+  const key = members.find(party)?.keys.get(jws.header.kid) ?? members.former(jws.header.kid)
+  if (key === undefined) throw refuse('token.signature', 'by a key that is not the party’s')
   if (key.thumbprint !== jws.header['x5t#S256'] || key.alg !== jws.header.alg) throw refuse('token.signature', 'header')
-  proveKey(member, key, members.anchors, now)
+  if (isSuperseded(key, now)) proveFormerKey(party, key, members.anchors, noonOf(text.signedOn), now)
+  else proveKey(party, key, members.anchors, now)
   if (!proves(jws, key.key)) throw refuse('token.signature')
 }
 
@@ -267,6 +278,17 @@ export function checkSignature(text: Agreement, party: string, detached: string,
 export function signAgreement(text: Agreement, signer: Signer): string {
   const [header, , signature] = signer(SIGNATURE_TYPE, canonical(text)).token.split('.')
   return `${header}..${signature}`
+}
+
+/** Whether a certificate of its path has ended by now: then it can only have signed before. */
+function isSuperseded({ chain }: CertifiedKey, now: number): boolean {
+  return chain.some(({ notAfter }) => notAfter.getTime() < now)
+}
+
+/** An instant in the day on which it was signed, Asia/Shanghai. */
+function noonOf(day: string): number {
+  return Temporal.PlainDate.from(day).toZonedDateTime({ timeZone: 'Asia/Shanghai', plainTime: '12:00' })
+    .epochMilliseconds
 }
 
 function signed(text: Agreement): Signed {

@@ -15,7 +15,7 @@ import {
 import { type ShareLevel, shareLevels } from '#schema/record.ts'
 import { type Vocabulary, validOn } from '#schema/vocabulary.ts'
 import type { Verified } from '#trust/verify.ts'
-import type { Agreements, Grant, Signed } from './agreement.ts'
+import { type Agreements, type Grant, isConfidential, type Signed } from './agreement.ts'
 import type { Quotas } from './quota.ts'
 
 /** One grant as it bears on one family, for one pair of cities and one purpose. */
@@ -77,6 +77,7 @@ export function authorise(request: Verified<Query>, us: Authority): Permission {
   const at = us.now()
   checkQuestion({ purpose, matter, subjects: subjects.length, want }, us.vocabulary, at)
   const signed = inForce(us.agreements, agreement, [iss, us.id], at)
+  if (request.sealed !== isConfidential(signed)) throw refuse('agreement.confidential', signed.text.id)
   const scope = scopeOf(signed, { from: us.id, to: iss, purpose, want }, us.vocabulary)
   us.quotas.take(signed, iss, subjects.length)
   const judged: readonly Judged[] = subjects.map(judge)

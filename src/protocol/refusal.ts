@@ -34,9 +34,9 @@ export const refusals = {
   },
   'form.compact': {
     status: 400,
-    zh: '不是紧凑格式的签名报文',
-    en: 'The message is not a compact JWS.',
-    hint: 'Three parts of base64url, two dots, nothing else (RFC 7515 section 7.1).',
+    zh: '不是紧凑格式的报文',
+    en: 'The message is not in compact form.',
+    hint: 'Three parts of base64url, five where sealed, dots between, nothing else (RFC 7515 and 7516 section 7.1).',
   },
   'form.base64': {
     status: 400,
@@ -134,6 +134,12 @@ export const refusals = {
     en: 'This message was already received.',
     hint: 'A question is answered once; a new question needs a new jti.',
   },
+  'token.sealed': {
+    status: 401,
+    zh: '加密报文无法打开或不符合约定',
+    en: 'The encrypted layer cannot be opened, or is not as agreed.',
+    hint: 'Sealed for an encryption key that is not ours now, or not ECDH-ES with A256GCM around one signed message; the log says which.',
+  },
   'load.busy': {
     status: 503,
     zh: '系统繁忙，请稍后再试',
@@ -169,6 +175,12 @@ export const refusals = {
     zh: '协议已到期',
     en: 'The agreement is no longer in force.',
     hint: 'Sign a renewed agreement and load it on both sides.',
+  },
+  'agreement.confidential': {
+    status: 403,
+    zh: '协议要求加密而报文未加密，或协议未要求而报文已加密',
+    en: 'The agreement demands encryption and the message came without it, or the reverse.',
+    hint: 'The agreement says `confidential` or does not; both sides send accordingly.',
   },
   'agreement.purpose': {
     status: 403,
