@@ -40,6 +40,7 @@ const agreementId = 'jiangyin-huizhou-2026'
 
 const folder = mkdtempSync(join(tmpdir(), 'xinqiao-bench-'))
 const federation = await makeFederation(folder, {
+  cities: ['jiangyin', 'huizhou'],
   logLevel: 'info',
   edit: agreement => {
     agreement['quota'] = { questionsPerMinute: 1_000_000_000, subjectsPerDay: 1_000_000_000 }
@@ -47,10 +48,11 @@ const federation = await makeFederation(folder, {
 })
 const answering = federation.city('jiangyin')
 const codes = fill(join(answering.settings.data, 'city.sqlite'))
-const asking = await readIdentity(federation.city('huizhou').settings, Date.now(), [])
+const asking = await readIdentity(federation.city('huizhou').settings, Date.now, [])
 const { keys, members } = asking
-if (keys === undefined) throw new Error('no keys')
+if (keys === undefined || members === undefined) throw new Error('no keys')
 const { signer } = keys
+const known = members
 const agreement = {
   id: agreementId,
   digest: digest(
@@ -173,7 +175,7 @@ async function measure(count: number, subjects: number, families: readonly strin
     const { answers, times: taken } = await run(questions)
     seconds += (performance.now() - began) / 1000
     const after = await usage()
-    check(questions, answers)
+    await check(questions, answers)
     cpu += after.cpu - before.cpu
     rss = Math.max(rss, after.rss)
     times.push(taken)
@@ -189,10 +191,18 @@ async function measure(count: number, subjects: number, families: readonly strin
 }
 
 /** Every answer is of its question, signed by the city that was asked, about every subject of it. */
-function check(questions: readonly Signed[], answers: readonly string[]): void {
-  const us = { id: 'huizhou', members, now: Date.now, seen: () => false }
+async function check(questions: readonly Signed[], answers: readonly string[]): Promise<void> {
+  const us = {
+    id: 'huizhou',
+    members: known,
+    now: Date.now,
+    seen: () => false,
+    acquaint: async () => {},
+    openers: () => new Map(),
+  }
   for (const [i, { claims, hash }] of questions.entries()) {
-    const answer = verifyAnswer(answers[i] ?? '', { jti: claims.jti, hash, peer: 'jiangyin' }, us).claims.answer
+    const asked = { jti: claims.jti, hash, peer: 'jiangyin', sealed: false }
+    const { answer } = (await verifyAnswer(answers[i] ?? '', asked, us)).claims
     const good = answer.results.every(
       ({ status, subject, records }, j) =>
         status === 'answered' && subject === claims.subjects[j] && records.length > 0,

@@ -9,13 +9,15 @@ import {
   KeyUsageFlags,
   KeyUsagesExtension,
   PemConverter,
-  Pkcs10CertificateRequest,
   SubjectAlternativeNameExtension,
   SubjectKeyIdentifierExtension,
+  X509Certificate,
   X509CertificateGenerator,
   X509CrlGenerator,
 } from '@peculiar/x509'
-import { SIGNING, TRANSPORT } from '#trust/certificate.ts'
+import { type CertifiedUse, purposesOf } from '#trust/certificate.ts'
+import type { Algorithm } from '#trust/jws.ts'
+import { newKey, requestedKey } from '#trust/request.ts'
 
 const P256 = { name: 'ECDSA', namedCurve: 'P-256' }
 const SHA256 = { name: 'ECDSA', hash: 'SHA-256' }
@@ -24,17 +26,21 @@ const DAY = 86_400_000
 type Issued = { readonly certificate: string; readonly key: string }
 type Certified = Issued & { readonly name: string; readonly keys: webcrypto.CryptoKeyPair }
 
+type RevocationList = { readonly name: string; readonly pem: string }
+
 export type Authority = {
   readonly root: string
   /** PEM revocation lists of the root and of the issuing authority, both empty. */
-  readonly crls: readonly { readonly name: string; readonly pem: string }[]
+  readonly crls: readonly RevocationList[]
+  /** The issuing authority's next list, which revokes these certificates (PEM, the first of each) and holds for so many days. */
+  revoke(certificates: readonly string[], days?: number): Promise<RevocationList>
   /** A member's certificate, followed by the issuing authority's, and its private key; valid for thirty days. */
-  issue(city: string, use: 'signing' | 'transport'): Promise<Issued>
+  issue(city: string, use: CertifiedUse, alg?: Algorithm): Promise<Issued>
   /**
    * The certificate for a request (PEM) that `xinqiao keys new` or `init` made, followed by the issuing authority's. Only the
    * public key is taken from it, and its proof of possession; what the certificate says is for the authority to decide.
    */
-  certify(request: string, city: string, use: 'signing' | 'transport'): Promise<string>
+  certify(request: string, city: string, use: CertifiedUse): Promise<string>
 }
 
 /** Makes a root and an issuing authority under it, with fresh P-256 keys. */
@@ -47,31 +53,36 @@ export async function makeAuthority(): Promise<Authority> {
     new BasicConstraintsExtension(true, 0, true),
     caUsage(),
   ])
+  let lists = 1
   return {
     root: root.certificate,
     crls: [
-      { name: 'root.pem', pem: await emptyList(root) },
-      { name: 'issuing.pem', pem: await emptyList(issuer) },
+      { name: 'root.pem', pem: await listOf(root, 1, []) },
+      { name: 'issuing.pem', pem: await listOf(issuer, 1, []) },
     ],
-    async issue(city, use) {
-      const member = await certify(`CN=${city} ${use}`, issuer, memberExtensions(city, use))
-      return { certificate: member.certificate + issuer.certificate, key: member.key }
+    async revoke(certificates, days = 30) {
+      lists += 1
+      return { name: 'issuing.pem', pem: await listOf(issuer, lists, certificates, days) }
     },
-    async certify(text, city, use) {
-      const request = new Pkcs10CertificateRequest(text)
-      if (!(await request.verify())) throw new RangeError('the request is not signed by its own key')
-      const publicKey = await request.publicKey.export(P256, ['verify'])
-      const certificate = await certificateOf(`CN=${city} ${use}`, publicKey, issuer, memberExtensions(city, use))
-      return certificate + issuer.certificate
+    async issue(city, use, alg) {
+      const { key, request } = newKey(city, use, alg)
+      return { key, certificate: await certifyFor(issuer, request, city, use) }
     },
+    certify: (request, city, use) => certifyFor(issuer, request, city, use),
   }
 }
 
-function memberExtensions(city: string, use: 'signing' | 'transport'): Extension[] {
+async function certifyFor(issuer: Certified, request: string, city: string, use: CertifiedUse): Promise<string> {
+  const publicKey = new Uint8Array(requestedKey(request).export({ type: 'spki', format: 'der' }))
+  const certificate = await certificateOf(`CN=${city} ${use}`, publicKey, issuer, memberExtensions(city, use))
+  return certificate + issuer.certificate
+}
+
+function memberExtensions(city: string, use: CertifiedUse): Extension[] {
   return [
     new BasicConstraintsExtension(false, undefined, true),
     new KeyUsagesExtension(KeyUsageFlags.digitalSignature, true),
-    new ExtendedKeyUsageExtension(use === 'signing' ? [SIGNING] : [...TRANSPORT]),
+    new ExtendedKeyUsageExtension([...purposesOf[use]]),
     new SubjectAlternativeNameExtension([{ type: 'url', value: `xinqiao://${city}.city` }]),
   ]
 }
@@ -93,7 +104,7 @@ async function certify(
 /** The PEM of a certificate for a public key. */
 async function certificateOf(
   name: string,
-  publicKey: webcrypto.CryptoKey,
+  publicKey: webcrypto.CryptoKey | Uint8Array<ArrayBuffer>,
   signer: Pick<Certified, 'name' | 'keys'>,
   extensions: readonly Extension[],
 ): Promise<string> {
@@ -115,16 +126,24 @@ async function certificateOf(
   return `${certificate.toString('pem')}\n`
 }
 
-async function emptyList({ name, keys }: Certified): Promise<string> {
+async function listOf(
+  { name, keys }: Certified,
+  number: number,
+  revoked: readonly string[],
+  days = 30,
+): Promise<string> {
   const list = await X509CrlGenerator.create({
     issuer: name,
     thisUpdate: new Date(Date.now() - DAY / 2),
-    nextUpdate: new Date(Date.now() + 30 * DAY),
-    entries: [],
-    // cRLNumber 1 (RFC 5280 section 5.2.3).
+    nextUpdate: new Date(Date.now() + days * DAY),
+    entries: revoked.map(pem => ({
+      serialNumber: new X509Certificate(pem).serialNumber,
+      revocationDate: new Date(Date.now() - 1000),
+    })),
+    // cRLNumber (RFC 5280 section 5.2.3).
     extensions: [
       await AuthorityKeyIdentifierExtension.create(keys.publicKey),
-      new Extension('2.5.29.20', false, new Uint8Array([2, 1, 1])),
+      new Extension('2.5.29.20', false, new Uint8Array([2, 1, number])),
     ],
     signingAlgorithm: SHA256,
     signingKey: keys.privateKey,

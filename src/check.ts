@@ -8,8 +8,7 @@ import { ConfigurationError, type Fault } from '#protocol/fault.ts'
 import { Refusal } from '#protocol/refusal.ts'
 import { readVocabulary, type Vocabulary } from '#schema/vocabulary.ts'
 import { jsonFiles, type Members, readMembers } from '#trust/members.ts'
-import { readConfiguration } from './gateway.ts'
-import type { Settings } from './settings.ts'
+import { type Places, readConfiguration } from './gateway.ts'
 
 /** One line for each agreement, direction, purpose and family: the matrix of what leaves and what comes. */
 export type Disclosed = {
@@ -35,8 +34,6 @@ export type Survey = {
   readonly vocabulary: Vocabulary | undefined
 }
 
-type Places = Pick<Settings, 'city' | 'config' | 'certs' | 'keys'>
-
 /**
  * The disclosures are worked out by the same rules that a question is judged by, and from every agreement that can be read:
  * who signs should have read them before. `now` is epoch milliseconds.
@@ -44,25 +41,20 @@ type Places = Pick<Settings, 'city' | 'config' | 'certs' | 'keys'>
 export async function survey(places: Places, now: number): Promise<Survey> {
   const faults: Fault[] = []
   try {
-    await readConfiguration(places, now)
+    await readConfiguration(places, () => now)
   } catch (error) {
     if (!(error instanceof ConfigurationError)) throw error
     faults.push(...error.faults)
   }
-  const { city, config, certs } = places
+  const { city, config } = places
   const vocabulary = vocabularyOf(config)
   if (vocabulary === undefined) return { faults, disclosures: [], vocabulary }
-  const members = await readMembers(config, certs, [])
+  const members = await readMembers(places, () => now, [])
   const disclosures = jsonFiles(join(config, 'agreements')).flatMap(name => {
     const text = readAgreement(readFileSync(join(config, 'agreements', name), 'utf8'), name, [])
     if (!text?.parties.includes(city)) return []
-    const states = signatures(config, name.replace(/\.json$/, ''), text, members, now)
-    return disclosed(
-      text,
-      states.every(({ state }) => state === 'signed'),
-      city,
-      vocabulary,
-    )
+    const states = members && signatures(config, name.replace(/\.json$/, ''), text, members, now)
+    return disclosed(text, states?.every(({ state }) => state === 'signed') === true, city, vocabulary)
   })
   return { faults, disclosures, vocabulary }
 }
@@ -87,7 +79,8 @@ export function readCodes(config: string): Vocabulary {
 /** What is wrong with what an agreement says, whoever has signed it: who signs must know every word of it. */
 export async function agreementFaults(places: Places, id: string, now: number): Promise<Fault[]> {
   const faults: Fault[] = []
-  const members = await readMembers(places.config, places.certs, [])
+  const members = await readMembers(places, () => now, [])
+  if (members === undefined) return faults
   readAgreements(places.config, places.city, members, readCodes(places.config), now, faults)
   // A fault of the file as a whole is its form, which signing mends; a missing signature has a file of its own.
   return faults.filter(({ file, path }) => file === `agreements/${id}.json` && path !== '')

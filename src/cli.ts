@@ -2,47 +2,34 @@
 /** Every command of `xinqiao`: reads its words, calls the one function that does the work, and ends with 0, 1 or 2. */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
 import { Agent, request } from 'undici'
-import { z } from 'zod'
 import { formatted, readAgreement, signAgreement } from '#agreement/agreement.ts'
 import { AskAnswer } from '#exchange/ask.ts'
 import { digest } from '#protocol/canonical.ts'
 import { ConfigurationError, type Fault } from '#protocol/fault.ts'
-import { CityId, Code, Problem } from '#protocol/message.ts'
+import { Problem } from '#protocol/message.ts'
 import { Refusal, refusals } from '#protocol/refusal.ts'
 import { certsUsage, certsVerify } from '#trust/certs-command.ts'
-import { issueKey, readDepartments, withdrawKey } from '#trust/departments.ts'
 import { jsonFiles, readMembers } from '#trust/members.ts'
 import { describeAnswer } from './describe.ts'
-import { describeSettings, readSettings, readSettingsFile, type Settings } from './settings.ts'
+import { keysCommand } from './keys-command.ts'
+import { officeCommand } from './office-command.ts'
+import { describeSettings } from './settings.ts'
+import {
+  type Command,
+  call,
+  cityId,
+  ENV,
+  type Exit,
+  Failure,
+  needed,
+  optional,
+  parse,
+  settingsFrom,
+  Usage,
+} from './words.ts'
 
 // What only one command needs is loaded by that command: a gateway starts without the certificate maker and the demo.
-
-/** 0 done · 1 not so, or failed · 2 the words of the call are wrong. */
-type Exit = 0 | 1 | 2
-
-type Command = {
-  /** Each way to call it, without the program. */
-  readonly usage: readonly string[]
-  readonly zh: string
-  readonly en: string
-  readonly more?: string
-  readonly run: (words: string[]) => Promise<Exit>
-}
-
-class Usage extends Error {}
-
-/** What an operator can mend; the hint says how. */
-class Failure extends Error {
-  readonly hint: string
-  constructor(message: string, hint: string) {
-    super(message)
-    this.hint = hint
-  }
-}
-
-const ENV = '[--env FILE]'
 
 const commands: Readonly<Record<string, Command>> = {
   init: {
@@ -91,24 +78,8 @@ const commands: Readonly<Record<string, Command>> = {
     en: 'check the whole configuration; print who may see which field for what purpose',
     run: check,
   },
-  keys: {
-    usage: [
-      'keys new signing|transport CITY --dir FOLDER',
-      `keys department ID --name NAME --purposes A,B --days N [--out FILE] ${ENV}`,
-      `keys withdraw ID ${ENV}`,
-      `keys departments ${ENV}`,
-    ],
-    zh: '生成密钥和证书请求；签发、撤销部门密钥',
-    en: 'make a key and its certificate request; issue and withdraw department keys',
-    more: `  --purposes A,B   该部门可用的查询目的 the purposes that the department may ask for
-  --days N         有效天数 1 to 366
-  --out FILE       写入仅本用户可读的新文件 write the key to a new file for this user alone; else it is printed once
-
-例 examples:
-  xinqiao keys department tender-office --name 招标办 --purposes tendering --days 180 --out tender.key
-  xinqiao keys withdraw tender-office`,
-    run: keys,
-  },
+  keys: keysCommand,
+  office: officeCommand,
   agreement: {
     usage: [`agreement sign ID ${ENV}`, `agreement verify ID ${ENV}`],
     zh: '以本市密钥签署协议；查验各方签名',
@@ -142,51 +113,6 @@ const commands: Readonly<Record<string, Command>> = {
   },
 }
 
-type Options = Record<string, { type: 'string' | 'boolean'; multiple?: boolean }>
-
-function parse(words: string[], options: Options) {
-  try {
-    return parseArgs({ args: words, options, allowPositionals: true })
-  } catch (error) {
-    throw new Usage(error instanceof Error ? error.message : String(error))
-  }
-}
-
-/** A string option that has to be there. */
-function needed(values: Readonly<Record<string, unknown>>, name: string): string {
-  const value = values[name]
-  if (typeof value !== 'string') throw new Usage(`--${name} is missing`)
-  return value
-}
-
-function optional(values: Readonly<Record<string, unknown>>, name: string): string | undefined {
-  const value = values[name]
-  return typeof value === 'string' ? value : undefined
-}
-
-function settingsFrom(values: Readonly<Record<string, unknown>>): Settings {
-  const file = optional(values, 'env')
-  return file === undefined ? readSettings() : readSettingsFile(file)
-}
-
-/** A whole command as it can be pasted into the shell of whoever reads it now, in the folder they are in. */
-function call(...words: readonly string[]): string {
-  const home = join(import.meta.dirname, '..')
-  const start = process.cwd() === home ? 'npm run -s xinqiao --' : `node ${quoted(import.meta.filename)}`
-  return `${start} ${words.map(quoted).join(' ')}`
-}
-
-function quoted(word: string): string {
-  return /^[\p{L}\p{N}_./:,@%+=〔〕-]+$/u.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`
-}
-
-/** A city id as given in a call. */
-function cityId(text: string): string {
-  const id = CityId.safeParse(text)
-  if (!id.success) throw new Usage(`${text} is no city id: small letters, digits and hyphens, for example huizhou`)
-  return id.data
-}
-
 async function init(words: string[]): Promise<Exit> {
   const option = { type: 'string' } as const
   const { values, positionals } = parse(words, {
@@ -216,8 +142,9 @@ async function init(words: string[]): Promise<Exit> {
 下一步 Next:
   1. 将 requests/ 中的证书请求交给联盟证书机构，把证书放入 certs/，联盟根证书存为 certs/root.pem，吊销列表放入 certs/crls/
      have the federation’s certificate office certify requests/*; put the certificates, root.pem and crls/ into certs/
-  2. 把 ${peer} 的成员文件和证书放入 federation-config/members/ 和 certs/；按本市数据表修改 federation-config/mappings/${id}.json
-     add the member file and the certificates of ${peer}; fit the mapping to this city’s tables
+  2. 把 federation-config/members/${id}.json 和证书交给联盟办公室；取回名册 roll.json，放入 federation-config/
+     hand federation-config/members/${id}.json and the certificates to the federation’s office; put its roll.json there
+     按本市数据表修改 federation-config/mappings/${id}.json fit the mapping to this city’s tables
   3. 在 xinqiao.env 中写明数据源和地址 name the source and the addresses in ${env}
   4. 检查配置，阅读将要签署的内容 check, and read what is about to be signed
      ${call('check', '--env', env)}
@@ -330,67 +257,6 @@ function describeFaults({ faults, message }: ConfigurationError): string {
   return `配置有误 The configuration has ${faults.length} fault${faults.length === 1 ? '' : 's'}:\n${message}`
 }
 
-async function keys(words: string[]): Promise<Exit> {
-  const option = { type: 'string' } as const
-  const { values, positionals } = parse(words, {
-    dir: option,
-    env: option,
-    name: option,
-    purposes: option,
-    days: option,
-    out: option,
-  })
-  const [action, first, second] = positionals
-  if (action === 'new') {
-    const use = first === 'signing' || first === 'transport' ? first : undefined
-    if (use === undefined || second === undefined) throw new Usage('keys new signing|transport CITY --dir FOLDER')
-    const folder = needed(values, 'dir')
-    cityId(second)
-    const { newKey } = await import('#trust/request.ts')
-    const { key, request } = await newKey(second, use)
-    writeFileSync(join(folder, `${use}.pem`), key, { mode: 0o600, flag: 'wx' })
-    writeFileSync(join(folder, `${second}-${use}.csr.pem`), request)
-    console.log(`${join(folder, `${use}.pem`)}\n${join(folder, `${second}-${use}.csr.pem`)}`)
-    return 0
-  }
-  const settings = settingsFrom(values)
-  const file = join(settings.data, 'departments.json')
-  if (action === 'departments') {
-    for (const { id, name, purposes, expiresAt } of readDepartments(file))
-      console.log(`${id}  ${name}  ${purposes.join(',')}  ${expiresAt}`)
-    return 0
-  }
-  if (first === undefined) throw new Usage('an ID')
-  if (action === 'withdraw') {
-    if (!withdrawKey(file, first))
-      throw new Failure(`there is no department ${first}`, '`xinqiao keys departments` lists them')
-    console.log(`已撤销 withdrawn  ${first}`)
-    return 0
-  }
-  if (action !== 'department') throw new Usage('new, department, withdraw or departments')
-  const days = z.coerce.number().int().min(1).max(366).safeParse(needed(values, 'days'))
-  if (!days.success) throw new Usage('--days is 1 to 366')
-  if (!Code.safeParse(first).success) throw new Usage(`${first} is no department id: letters, digits, hyphens and dots`)
-  const purposes = needed(values, 'purposes').split(',')
-  const { readCodes } = await import('./check.ts')
-  const known = [...readCodes(settings.config).purposes.keys()]
-  const unknown = purposes.filter(purpose => !known.includes(purpose))
-  if (unknown.length > 0) throw new Usage(`no such purpose: ${unknown.join(', ')}. There are: ${known.join(', ')}`)
-  const name = needed(values, 'name')
-  const out = optional(values, 'out')
-  // Taken before the key is made: one that cannot be kept would have withdrawn the one before it.
-  if (out !== undefined) writeFileSync(out, '', { mode: 0o600, flag: 'wx' })
-  const key = issueKey(file, { id: first, name, purposes, days: days.data }, Date.now())
-  if (out === undefined) {
-    console.log(key)
-    console.error('密钥只显示这一次。The key is shown this once.')
-    return 0
-  }
-  writeFileSync(out, `${key}\n`)
-  console.log(`已签发 issued  ${first}  ${out}`)
-  return 0
-}
-
 async function agreement(words: string[]): Promise<Exit> {
   const { values, positionals } = parse(words, { env: { type: 'string' } })
   const [action, id] = positionals
@@ -420,7 +286,7 @@ async function agreement(words: string[]): Promise<Exit> {
     const { agreementFaults } = await import('./check.ts')
     faults.push(...(await agreementFaults(settings, id, Date.now())))
     const { readIdentity } = await import('./gateway.ts')
-    const { keys } = await readIdentity(settings, Date.now(), faults)
+    const { keys } = await readIdentity(settings, Date.now, faults)
     if (keys === undefined || faults.length > 0) throw new ConfigurationError(faults)
     // Written back in the form in which it is kept, so that what is signed is what the file says.
     writeFileSync(path, kept)
@@ -432,7 +298,8 @@ async function agreement(words: string[]): Promise<Exit> {
   async function verifyCommand(id: string): Promise<Exit> {
     const text = readAgreement(readFileSync(path, 'utf8'), path, faults)
     if (text === undefined || faults.length > 0) throw new ConfigurationError(faults)
-    const members = await readMembers(settings.config, settings.certs, faults)
+    const members = await readMembers(settings, Date.now, faults)
+    if (members === undefined) throw new ConfigurationError(faults)
     const { signatures } = await import('./check.ts')
     const states = signatures(settings.config, id, text, members, Date.now())
     console.log(`${id}  ${digest(text)}`)

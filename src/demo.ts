@@ -59,9 +59,11 @@ export async function demo({
   const folder = mkdtempSync(join(tmpdir(), 'xinqiao-demo-'))
   const running: ChildProcess[] = []
   try {
-    const federation = await makeFederation(folder)
-    running.push(...(await Promise.all(federation.cities.map(({ environment }) => startProcess(environment)))))
     const scenes = z.array(Scene).parse(JSON.parse(readFileSync(join(home, 'demo', 'exchanges.json'), 'utf8')))
+    const federation = await makeFederation(folder, {
+      cities: [...new Set(scenes.flatMap(({ from, to }) => [from, to]))],
+    })
+    running.push(...(await Promise.all(federation.cities.map(({ environment }) => startProcess(environment)))))
     // The first row should show what a question costs, not what a gateway's first connection does.
     await Promise.all(
       federation.cities.map(async ({ settings }) => (await request(`${insideUrl(settings)}/health/ready`)).body.dump()),
@@ -147,12 +149,13 @@ async function asked({ from, to, subjects, purpose, matter }: Scene, federation:
 /** As an attacker on the way would: a genuine signed question of a member, one character of it changed. */
 async function tampered({ from, to, subjects, purpose, matter }: Scene, federation: Federation): Promise<Came> {
   const { settings } = federation.city(from)
-  const { keys, members } = await readIdentity(settings, Date.now(), [])
+  const { keys, members } = await readIdentity(settings, Date.now, [])
   const folder = join(settings.config, 'agreements')
   const agreement = jsonFiles(folder)
     .map(name => readAgreement(readFileSync(join(folder, name), 'utf8'), name, []))
     .find(text => text?.parties.includes(from) && text.parties.includes(to))
-  if (keys === undefined || agreement === undefined) throw new Error('the demo federation is incomplete')
+  if (keys === undefined || members === undefined || agreement === undefined)
+    throw new Error('the demo federation is incomplete')
   const iat = Math.floor(Date.now() / 1000)
   const claims = {
     iss: from,

@@ -1,6 +1,6 @@
 /** A throw-away federation in a folder: authority, members, keys, signed agreements and each city's tables, ready to be served. */
 import { createPrivateKey } from 'node:crypto'
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -9,9 +9,13 @@ import { formatted, readAgreement, signAgreement } from '#agreement/agreement.ts
 import { createLedger } from '#ledger/sqlite.ts'
 import { ConfigurationError, type Fault } from '#protocol/fault.ts'
 import { issueKey } from '#trust/departments.ts'
+import type { Algorithm } from '#trust/jws.ts'
 import { type Keys, signerOf } from '#trust/keys.ts'
-import { type Members, readMembers } from '#trust/members.ts'
-import { makeAuthority } from './authority.ts'
+import { jsonFiles, type Members, readMembers } from '#trust/members.ts'
+import { newEncryptionKey } from '#trust/seal.ts'
+import { OFFICE } from '#trust/statement.ts'
+import { type Authority, makeAuthority } from './authority.ts'
+import { type OfficePlaces, signRoll } from './office.ts'
 import { readSettings, type Settings } from './settings.ts'
 
 /** The repository itself: where the shipped configuration and the demo's tables are. */
@@ -27,7 +31,14 @@ type DemoCity = {
   readonly departmentKey: string
 }
 
-export type Federation = { readonly folder: string; readonly cities: readonly DemoCity[]; city(id: string): DemoCity }
+export type Federation = {
+  readonly folder: string
+  readonly cities: readonly DemoCity[]
+  city(id: string): DemoCity
+  /** Where its office signs, and who certifies: for whoever lets a federation change. */
+  readonly office: OfficePlaces
+  readonly authority: Authority
+}
 
 /**
  * Makes a federation of the cities that the shipped configuration knows, on loopback ports that were free a moment ago.
@@ -42,6 +53,7 @@ export async function makeFederation(
     readonly edit?: (agreement: Record<string, unknown>) => void
     readonly source?: (city: string) => string | undefined
     readonly logLevel?: string
+    readonly signsWith?: (city: string) => Algorithm | undefined
   } = {},
 ): Promise<Federation> {
   const config = join(folder, 'federation-config')
@@ -52,7 +64,9 @@ export async function makeFederation(
   const authority = await makeAuthority()
   writeFileSync(join(certs, 'root.pem'), authority.root)
   for (const { name, pem } of authority.crls) writeFileSync(join(certs, 'crls', name), pem)
-  const ids = options.cities ?? readdirSync(join(config, 'members')).map(file => file.replace('.json', ''))
+  const all = jsonFiles(join(config, 'members')).map(file => file.replace('.json', ''))
+  const ids = options.cities ?? all
+  for (const id of all.filter(each => !ids.includes(each))) leave(config, id)
   const cities: DemoCity[] = []
   for (const id of ids) {
     const [outside, inside] = [await freePort(), await freePort()]
@@ -61,16 +75,22 @@ export async function makeFederation(
     mkdirSync(keys, { recursive: true, mode: 0o700 })
     mkdirSync(data, { recursive: true, mode: 0o700 })
     for (const use of ['signing', 'transport'] as const) {
-      const { certificate, key } = await authority.issue(id, use)
+      const { certificate, key } = await authority.issue(
+        id,
+        use,
+        use === 'signing' ? options.signsWith?.(id) : undefined,
+      )
       writeFileSync(join(certs, `${id}-${use}.pem`), certificate)
       writeFileSync(join(keys, `${use}.pem`), key, { mode: 0o600 })
     }
+    const encryption = newEncryptionKey()
+    writeFileSync(join(keys, 'encryption.pem'), encryption.key, { mode: 0o600 })
     const member = editJson(join(config, 'members', `${id}.json`), member => {
       member['endpoint'] = `https://127.0.0.1:${outside}/`
+      member['encryption'] = [encryption.jwk]
       member['certificates'] = { signing: [`${id}-signing.pem`], transport: [`${id}-transport.pem`] }
     })
-    const table = join(data, 'city.sqlite')
-    if (existsSync(join(home, 'demo', id))) fillSqlite(table, join(home, 'demo', id))
+    const filled = fillSources(data, join(home, 'demo', id))
     createLedger(join(data, 'ledger.sqlite'), id)
     const environment = {
       XINQIAO_CITY: id,
@@ -78,7 +98,7 @@ export async function makeFederation(
       XINQIAO_CERTS: certs,
       XINQIAO_KEYS: keys,
       XINQIAO_DATA: data,
-      XINQIAO_SOURCE: options.source?.(id) ?? `sqlite:${table}`,
+      XINQIAO_SOURCE: options.source?.(id) ?? filled,
       XINQIAO_PEERS_LISTEN: `127.0.0.1:${outside}`,
       XINQIAO_INSIDE_LISTEN: `127.0.0.1:${inside}`,
       XINQIAO_LOG_LEVEL: options.logLevel ?? 'warn',
@@ -92,9 +112,17 @@ export async function makeFederation(
     const { name } = z.object({ name: z.object({ zh: z.string(), en: z.string() }) }).parse(member)
     cities.push({ id, name, environment, settings: readSettings(environment), departmentKey })
   }
-  await signAll(config, certs, folder, ids, options.edit)
+  const office = { config, certs, keys: join(folder, 'keys', 'office') }
+  mkdirSync(office.keys, { recursive: true, mode: 0o700 })
+  const { certificate, key } = await authority.issue(OFFICE, 'statements')
+  writeFileSync(join(certs, `${OFFICE}.pem`), certificate)
+  writeFileSync(join(office.keys, 'office.pem'), key, { mode: 0o600 })
+  await signRoll(office, 30, Date.now())
+  await signAll({ config, certs }, folder, ids, options.edit)
   return {
     folder,
+    office,
+    authority,
     cities,
     city: id => {
       const city = cities.find(each => each.id === id)
@@ -103,6 +131,18 @@ export async function makeFederation(
     },
   }
 }
+
+/** Takes a city and its agreements out of a configuration. */
+function leave(config: string, id: string): void {
+  rmSync(join(config, 'members', `${id}.json`))
+  const agreements = join(config, 'agreements')
+  for (const file of jsonFiles(agreements)) {
+    const { parties } = Parties.parse(JSON.parse(readFileSync(join(agreements, file), 'utf8')))
+    if (parties.includes(id)) rmSync(join(agreements, file))
+  }
+}
+
+const Parties = z.object({ parties: z.array(z.string()) })
 
 function editJson(path: string, edit: (value: Record<string, unknown>) => void): Record<string, unknown> {
   const value = z.record(z.string(), z.unknown()).parse(JSON.parse(readFileSync(path, 'utf8')))
@@ -120,20 +160,19 @@ function purposesOf(config: string): string[] {
 
 /** Has every party sign every agreement, as each would at home with `xinqiao agreement sign`. */
 async function signAll(
-  config: string,
-  certs: string,
+  places: { readonly config: string; readonly certs: string },
   folder: string,
   ids: readonly string[],
   edit?: (agreement: Record<string, unknown>) => void,
 ) {
   const faults: Fault[] = []
-  const members = await readMembers(config, certs, faults)
-  const agreements = join(config, 'agreements')
+  const members = await readMembers(places, Date.now, faults)
+  const agreements = join(places.config, 'agreements')
   for (const name of readdirSync(agreements).filter(each => each.endsWith('.json'))) {
     if (edit !== undefined) editJson(join(agreements, name), edit)
     const text = readAgreement(readFileSync(join(agreements, name), 'utf8'), name, faults)
     for (const party of text?.parties.filter(each => ids.includes(each)) ?? []) {
-      const [key] = members.find(party)?.keys.values() ?? []
+      const [key] = members?.find(party)?.keys.values() ?? []
       if (text === undefined || key === undefined) continue
       const signer = signerOf(key, createPrivateKey(readFileSync(join(folder, 'keys', party, 'signing.pem'), 'utf8')))
       writeFileSync(join(agreements, `${text.id}.${party}.jws`), `${signAgreement(text, signer)}\n`)
@@ -147,6 +186,8 @@ const Day = z.strictObject({ today: z.int(), as: z.string() })
 const Cell = z.union([z.string(), z.number(), z.null(), Day])
 const Table = z.strictObject({
   table: z.string(),
+  /** Which of the city's databases holds it, where there are several. */
+  source: z.string().default('city'),
   note: z.string().optional(),
   columns: z.record(z.string(), z.string()),
   indexes: z.array(z.string()).optional(),
@@ -162,10 +203,18 @@ export function readTables(folder: string): DemoTable[] {
     .map(name => Table.parse(JSON.parse(readFileSync(join(folder, name), 'utf8'))))
 }
 
-/** Makes a SQLite database from a city's readable files. */
-function fillSqlite(path: string, folder: string): void {
+/** Makes a SQLite database of each of a city's sources from its readable files, and gives them as a setting. */
+function fillSources(data: string, folder: string): string {
+  const sources = Map.groupBy(existsSync(folder) ? readTables(folder) : [], ({ source }) => source)
+  for (const [name, tables] of sources) fillSqlite(join(data, `${name}.sqlite`), tables)
+  const url = (name: string) => `sqlite:${join(data, `${name}.sqlite`)}`
+  const names = [...sources.keys()].filter(name => name !== 'city' || sources.size > 1)
+  return names.length === 0 ? url('city') : names.map(name => `${name}=${url(name)}`).join(',')
+}
+
+function fillSqlite(path: string, tables: readonly DemoTable[]): void {
   using db = new DatabaseSync(path)
-  for (const { table, columns, indexes, rows } of readTables(folder)) {
+  for (const { table, columns, indexes, rows } of tables) {
     const names = Object.keys(columns)
     db.exec(`create table "${table}" (${names.map(name => `"${name}" ${columns[name]}`).join(', ')})`)
     for (const column of indexes ?? []) db.exec(`create index "${table}_${column}" on "${table}" ("${column}")`)

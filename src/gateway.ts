@@ -8,8 +8,9 @@ import { join } from 'node:path'
 import type { TLSSocket } from 'node:tls'
 import { getRequestListener } from '@hono/node-server'
 import { type Logger, pino } from 'pino'
-import { type Agreements, readAgreements } from '#agreement/agreement.ts'
+import { type Agreements, isConfidential, readAgreements } from '#agreement/agreement.ts'
 import { quotas } from '#agreement/quota.ts'
+import { openAcquaintance } from '#exchange/acquaint.ts'
 import type { City } from '#exchange/city.ts'
 import { openPost } from '#exchange/post.ts'
 import { openLedger } from '#ledger/sqlite.ts'
@@ -19,16 +20,18 @@ import { type CompiledMapping, readMapping } from '#schema/mapping.ts'
 import { readVocabulary, type Vocabulary } from '#schema/vocabulary.ts'
 import { gather } from '#source/source.ts'
 import { openPostgres, openSqlite } from '#source/sql.ts'
+import type { Peer } from '#trust/anchors.ts'
 import { openDepartments } from '#trust/departments.ts'
-import { type Keys, readKeys } from '#trust/keys.ts'
-import { jsonFiles, type Member, type Members, provePeer, readMembers } from '#trust/members.ts'
+import { checkKeyFiles, type Keys, readKeys } from '#trust/keys.ts'
+import { jsonFiles, type LiveMembers, type Member, type Members, readMembers } from '#trust/members.ts'
 import { openMetrics } from './metrics.ts'
+import { keepCurrent, ROUND } from './renew.ts'
 import type { Settings } from './settings.ts'
 import { inside, noting, outside, type Surface } from './surface.ts'
 
 /** What the files say, checked; shared by `serve` and `check`. */
 export type Configuration = {
-  readonly members: Members
+  readonly members: LiveMembers
   readonly us: Member
   readonly vocabulary: Vocabulary
   readonly mapping: CompiledMapping
@@ -40,9 +43,10 @@ export type Configuration = {
  * every file at once. `now` is epoch milliseconds.
  */
 export async function readConfiguration(
-  { city, config, certs, keys: keyFolder }: { city: string; config: string; certs: string; keys: string },
-  now: number,
+  places: Places,
+  now: () => number,
 ): Promise<Configuration & { readonly keys: Keys }> {
+  const { city, config } = places
   const faults: Fault[] = []
   const collect = <T>(read: () => T): T | undefined => {
     try {
@@ -53,13 +57,18 @@ export async function readConfiguration(
       return undefined
     }
   }
-  const { members, us, keys } = await readIdentity({ city, config, certs, keys: keyFolder }, now, faults)
+  const { members, us, keys } = await readIdentity(places, now, faults)
   const vocabulary = collect(() => readVocabulary(filesOf(config, 'vocabulary')))
   const file = `mappings/${city}.json`
   const mapping = vocabulary && collect(() => readMapping(fileOf(config, file), vocabulary))
-  const agreements = vocabulary && readAgreements(config, city, members, vocabulary, now, faults)
+  const agreements = vocabulary && readAgreements(config, city, members, vocabulary, now(), faults)
+  if (keys?.openers.size === 0 && agreements?.all.some(isConfidential)) {
+    const problem = 'an agreement demands confidentiality, and we have no encryption key'
+    faults.push({ file: 'encryption.pem', path: '', problem, remedy: 'make one with `xinqiao keys new encryption`' })
+  }
   if (
     faults.length > 0 ||
+    members === undefined ||
     us === undefined ||
     mapping === undefined ||
     agreements === undefined ||
@@ -71,22 +80,26 @@ export async function readConfiguration(
 }
 
 /** Who belongs, who we are among them, and our keys: all that signing an agreement needs. Pushes to `faults`. */
-export async function readIdentity(
-  { city, config, certs, keys: keyFolder }: { city: string; config: string; certs: string; keys: string },
-  now: number,
-  faults: Fault[],
-) {
-  const members = await readMembers(config, certs, faults)
-  const us = members.find(city)
-  if (us === undefined) {
+export async function readIdentity(places: Places, now: () => number, faults: Fault[]) {
+  const { city } = places
+  const members = await readMembers(places, now, faults)
+  const us = members?.find(city)
+  if (members !== undefined && us === undefined) {
     faults.push({
-      file: `members/${city}.json`,
+      file: 'roll.json',
       path: '',
-      problem: 'our own city is not a member',
-      remedy: 'Set XINQIAO_CITY to the id of a member, or add its file',
+      problem: `${city} is not on the roll`,
+      remedy: 'Set XINQIAO_CITY to the id of a member, or have the federation’s office admit the city',
     })
   }
-  return { members, us, keys: us && (await readKeys(keyFolder, us, members, now, faults)) }
+  if (members === undefined || us === undefined) checkKeyFiles(places, faults)
+  const keys = members && us && (await readKeys(places, city, members, now(), faults))
+  return { members, us, keys }
+}
+
+/** Where what makes a city's identity lies; a subset of Settings. */
+export type Places = Pick<Settings, 'city' | 'config' | 'certs' | 'keys' | 'data' | 'passphrase'> & {
+  readonly keeps?: true
 }
 
 function filesOf(config: string, folder: string): ConfigFile[] {
@@ -112,20 +125,30 @@ export type Gateway = AsyncDisposable & {
   close(): Promise<void>
 }
 
-/** Starts a gateway. Throws ConfigurationError, or the error that keeps a port from opening. */
-export async function startGateway(settings: Settings, log: Logger = logger(settings)): Promise<Gateway> {
+/**
+ * Starts a gateway. Throws ConfigurationError, or the error that keeps a port from opening. `round` is the time between two
+ * rounds of asking the members for news, in milliseconds.
+ */
+export async function startGateway(
+  settings: Settings,
+  log: Logger = logger(settings),
+  round: number = ROUND,
+): Promise<Gateway> {
   const now = Date.now
-  const { members, vocabulary, mapping, agreements, keys } = await readConfiguration(settings, now())
+  const read = await readConfiguration({ ...settings, keeps: true }, now)
+  const { members, vocabulary, mapping, agreements } = read
   await using opened = new AsyncDisposableStack()
   const metrics = openMetrics()
   const note = noting(log, metrics)
+  const current = keepCurrent(settings, members, read.keys, log, now)
   const ledger = opened.adopt(openLedger(join(settings.data, 'ledger.sqlite'), settings.city), each => each.close())
-  const sources = opened.adopt(gather([openSource(settings.source, mapping)]), each => each.close())
-  const post = opened.adopt(openPost(keys, members, now, settings.peerTimeout), each => each.close())
+  const sources = opened.adopt(gather(openSources(settings.sources, mapping)), each => each.close())
+  const post = opened.adopt(openPost(current.keys, members, now, settings.peerTimeout), each => each.close())
   const since = new Date(startOfDay(now())).toISOString()
   const spent = new Map(
     await Promise.all(members.all.map(async ({ id }) => [id, await ledger.subjectsSince(id, since)] as const)),
   )
+  const acquaintance = openAcquaintance({ id: settings.city, now, note, post, members })
   const city: City = {
     id: settings.city,
     members,
@@ -135,26 +158,28 @@ export async function startGateway(settings: Settings, log: Logger = logger(sett
     quotas: quotas(now, (agreement, peer) => spent.get(peer)?.get(agreement) ?? 0),
     sources,
     ledger,
-    signer: keys.signer,
+    keys: current.keys,
+    openers: () => current.keys().openers,
     post,
     now,
     seen: (peer, jti) => ledger.seen(peer, jti),
+    acquaint: acquaintance.acquaint,
     newJti: randomUUIDv7,
     note,
   }
-  const cities = new WeakMap<Socket, string>()
+  const connected = new WeakMap<Socket, Peer>()
   const parts = {
     city,
-    keys,
+    drifts: acquaintance.drifts,
     departments: openDepartments(join(settings.data, 'departments.json')),
     metrics,
     log,
-    cityOf: (socket: Socket) => cities.get(socket),
+    peerOf: (socket: Socket) => connected.get(socket),
   }
-  const peers = opened.adopt(peerServer(outside(parts), keys, members), stop)
+  const peers = opened.adopt(peerServer(outside(parts), read.keys, members), stop)
   peers.on('secureConnection', (socket: TLSSocket) => {
     try {
-      cities.set(socket, provePeer(socket.getPeerCertificate(true), members, now()))
+      connected.set(socket, members.connected(socket.getPeerCertificate(true), now()))
     } catch (error) {
       log.warn({ from: socket.remoteAddress, err: error }, 'connection refused')
       socket.destroy()
@@ -163,6 +188,8 @@ export async function startGateway(settings: Settings, log: Logger = logger(sett
   const within = opened.adopt(insideServer(inside(parts), settings), stop)
   await listen(within, settings.insideListen)
   await listen(peers, settings.peersListen)
+  current.onKeys(({ transport }) => peers.setSecureContext(secured(transport, members)))
+  opened.adopt(current.begin(acquaintance, round), each => each.stop())
   const gateway = opened.move()
   const close = () => gateway.disposeAsync()
   return {
@@ -192,11 +219,29 @@ function logger({ city, logLevel }: Settings): Logger {
   )
 }
 
-function openSource(source: string, mapping: CompiledMapping) {
-  const tables = [...mapping.tables.values()]
-  return source.startsWith('sqlite:')
-    ? openSqlite({ name: 'city', path: source.slice('sqlite:'.length), tables })
-    : openPostgres({ name: 'city', url: source, tables })
+/** Every database of the city with its tables. Throws ConfigurationError where settings and mapping name different ones. */
+function openSources(sources: Settings['sources'], mapping: CompiledMapping) {
+  const held = Map.groupBy(mapping.tables.values(), table => table.source)
+  const fault = (problem: string, remedy: string): Fault => ({
+    file: 'environment',
+    path: 'XINQIAO_SOURCE',
+    problem,
+    remedy,
+  })
+  const faults: Fault[] = []
+  for (const name of held.keys()) {
+    if (!sources.has(name)) faults.push(fault(`no ${name} is named, where the mapping has tables`, `Add ${name}=URL`))
+  }
+  for (const name of sources.keys()) {
+    if (!held.has(name)) faults.push(fault(`the mapping has no table in ${name}`, 'Correct the name, or remove it'))
+  }
+  if (faults.length > 0) throw new ConfigurationError(faults)
+  return [...sources].map(([name, url]) => {
+    const tables = held.get(name) ?? []
+    return url.startsWith('sqlite:')
+      ? openSqlite({ name, path: url.slice('sqlite:'.length), tables })
+      : openPostgres({ name, url, tables })
+  })
 }
 
 /** Times within which a caller has to have said what it wants to say; a slow one is cut off, not waited for. */
@@ -212,17 +257,18 @@ function peerServer(app: Surface, keys: Keys, members: Members) {
   return createHttps(
     {
       ...patience,
-      key: keys.transport.keyPem,
-      cert: keys.transport.pem,
-      ca: members.anchors.rootsPem,
+      ...secured(keys.transport, members),
       requestCert: true,
       rejectUnauthorized: true,
-      minVersion: 'TLSv1.3',
       ALPNProtocols: ['http/1.1'],
       handshakeTimeout: 5_000,
     },
     getRequestListener(app.fetch),
   )
+}
+
+function secured({ keyPem, pem }: Keys['transport'], { anchors }: Members) {
+  return { key: keyPem, cert: pem, ca: anchors.rootsPem, minVersion: 'TLSv1.3' as const }
 }
 
 function insideServer(app: Surface, { insideTls }: Settings) {

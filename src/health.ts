@@ -1,11 +1,11 @@
 /** Ready means that a question arriving now would be answered; each condition is looked at for itself and named. */
 import { z } from 'zod'
+import { DRIFT, type Drift } from '#exchange/acquaint.ts'
 import type { City } from '#exchange/city.ts'
 import { CityId, Instant } from '#protocol/message.ts'
 import { Refusal, refuse } from '#protocol/refusal.ts'
-import { TRANSPORT } from '#trust/certificate.ts'
-import type { Keys } from '#trust/keys.ts'
-import { proveKey, provePath } from '#trust/members.ts'
+import { proveKey, provePath } from '#trust/anchors.ts'
+import { type Crl, TRANSPORT } from '#trust/certificate.ts'
 import type { Metrics } from './metrics.ts'
 
 const Check = z
@@ -30,10 +30,12 @@ export const Readiness = z
  */
 export async function checkHealth(
   city: City,
-  keys: Keys,
+  drifts: readonly Drift[],
   note: (check: string, detail: string) => void,
 ): Promise<readonly Check[]> {
   const now = city.now()
+  const { signing, transport } = city.keys()
+  const { anchors, roll } = city.members
   const checked = async (check: string, look: () => Found | Promise<Found>): Promise<Check> => {
     try {
       return { check, ok: true, ...(await look()) }
@@ -44,10 +46,11 @@ export async function checkHealth(
   }
   return [
     ...(await Promise.all([
-      checked('signing-certificate', () => until(proveKey(own(city), keys.signing, city.members.anchors, now))),
-      checked('transport-certificate', () =>
-        until(provePath(city.id, keys.transport.chain, city.members.anchors, now, TRANSPORT, keys.transport.file)),
-      ),
+      checked('signing-certificate', () => until(proveKey(city.id, signing, anchors, now))),
+      checked('transport-certificate', () => until(provePath(city.id, transport.chain, anchors, now, TRANSPORT))),
+      checked('roll', () => rollUntil(city, roll, now)),
+      checked('revocation-lists', () => listsUntil(city, now)),
+      checked('clock', () => clockDetail(drifts)),
       checked('ledger', async () => {
         await city.ledger.writable()
         return {}
@@ -79,10 +82,41 @@ function said(error: unknown): string {
   return error instanceof Refusal ? error.message : 'failed'
 }
 
-function own(city: City) {
-  const us = city.members.find(city.id)
-  if (us === undefined) throw new Error('we are not a member')
-  return us
+/** The roll names us and has not ended. */
+function rollUntil({ id, members }: City, { number, until: end }: City['members']['roll'], now: number): Found {
+  if (members.find(id) === undefined)
+    throw refuse('token.issuer', now < end ? 'we are not on the roll' : 'the roll has ended')
+  return { ...until(end), detail: `number ${number}` }
+}
+
+/**
+ * The list that has to be renewed first among those in use. One that has outlived its nextUpdate is still taken for as long as the
+ * federation's rules say, and that is said here before it ends.
+ */
+function listsUntil({ members: { anchors } }: City, now: number): Found {
+  const newest = new Map<string, Crl>()
+  for (const list of anchors.crls.list()) {
+    const issuer = `${list.issuer.key} ${list.keyId}`
+    if (list.number > (newest.get(issuer)?.number ?? -1n)) newest.set(issuer, list)
+  }
+  const [first] = [...newest.values()].sort((a, b) => +a.nextUpdate - +b.nextUpdate)
+  if (first === undefined) throw refuse('token.certificate', 'there is no revocation list')
+  const end = +first.nextUpdate + anchors.grace()
+  if (now > end) throw refuse('token.certificate', `the list of ${first.issuer.text} has ended`)
+  if (now <= +first.nextUpdate) return until(+first.nextUpdate)
+  return {
+    ...until(end),
+    detail: `in grace: the list of ${first.issuer.text} ended at ${first.nextUpdate.toISOString()}`,
+  }
+}
+
+/** Clocks that differ by more than half of what a message may differ by; it is said, and does not stop us. */
+function clockDetail(drifts: readonly Drift[]): Found {
+  const far = drifts.filter(({ seconds }) => Math.abs(seconds) > DRIFT)
+  if (far.length === 0) return {}
+  return {
+    detail: far.map(({ peer, seconds }) => `${peer} ${seconds > 0 ? '+' : ''}${Math.round(seconds)} s`).join(', '),
+  }
 }
 
 function until(epochMilliseconds: number): Found {

@@ -35,6 +35,12 @@ export function openMetrics() {
       labelNames: ['check'] as const,
       registers,
     }),
+    clock: new Gauge({
+      name: 'xinqiao_clock_offset_seconds',
+      help: 'By how much the clock of a peer is ahead of ours',
+      labelNames: ['peer'] as const,
+      registers,
+    }),
     until: new Gauge({
       name: 'xinqiao_valid_until_seconds',
       help: 'End of validity, in epoch seconds',

@@ -4,7 +4,7 @@ import { dirname, resolve } from 'node:path'
 import { parseEnv } from 'node:util'
 import { z } from 'zod'
 import { ConfigurationError, type Fault } from '#protocol/fault.ts'
-import { CityId } from '#protocol/message.ts'
+import { CityId, Code } from '#protocol/message.ts'
 
 const Listen = z
   .string()
@@ -16,17 +16,48 @@ const Listen = z
   })
 const folder = z.string().min(1)
 
+const SQLITE = 'sqlite:'
+/** The comma before the next name; one inside a URL (the hosts of a cluster) is no separator. */
+const NEXT_SOURCE = /,(?=[^=,/:@?]+=[a-z]+:)/
+const NAMED_SOURCE = /^([^=,/:]+)=(.*)$/s
+const SourceName = z
+  .string()
+  .refine(name => Code.safeParse(name).success, 'a source is named as in the mapping, in small letters')
+const Url = z
+  .string()
+  .regex(/^(sqlite:.+|postgres(ql)?:\/\/.+)$/, 'is sqlite:PATH or postgres://…, or name=URL,name=URL')
+
+/** Each source as it is written; a URL by itself is one, whatever stands in it. */
+function eachSource(text: string): readonly string[] {
+  return NAMED_SOURCE.test(text) ? text.split(NEXT_SOURCE) : [text]
+}
+
+/** What stands before and after the `=`; a URL by itself is the source `city`. */
+function namedSource(text: string): { readonly name: string; readonly url: string } {
+  const [, name = 'city', url = text] = NAMED_SOURCE.exec(text) ?? []
+  return { name: name.trim(), url: url.trim() }
+}
+
+const Sources = z
+  .string()
+  .transform(text => eachSource(text).map(namedSource))
+  .pipe(z.array(z.strictObject({ name: SourceName, url: Url })))
+  .refine(each => new Set(each.map(({ name }) => name)).size === each.length, 'names a source twice')
+  .transform((each): ReadonlyMap<string, string> => new Map(each.map(({ name, url }) => [name, url])))
+
 /** Every variable, what it means, and what it is when absent. No variable relaxes a check. */
 const Environment = z.strictObject({
   XINQIAO_CITY: CityId.describe('本市代码 id of this city, as in federation-config/members'),
   XINQIAO_CONFIG: folder.default('federation-config').describe('联盟配置目录 the folder federation-config'),
   XINQIAO_CERTS: folder.default('certs').describe('公开证书目录 the folder of public certificates'),
   XINQIAO_KEYS: folder.describe('私钥目录 the folder of our private keys, readable by us alone'),
+  XINQIAO_KEYS_PASSPHRASE_FILE: folder
+    .optional()
+    .describe('私钥口令文件 a file with the passphrase of encrypted key files, readable by us alone'),
   XINQIAO_DATA: folder.describe('日志目录 the folder of the ledger, writable by us alone'),
-  XINQIAO_SOURCE: z
-    .string()
-    .regex(/^(sqlite:.+|postgres(ql)?:\/\/.+)$/, 'is sqlite:PATH or postgres://…')
-    .describe('本市数据表 where the city keeps its tables: sqlite:PATH or postgres://…'),
+  XINQIAO_SOURCE: Sources.describe(
+    '本市数据表 where the city keeps its tables: sqlite:PATH or postgres://…; in several databases: name=URL,name=URL',
+  ),
   XINQIAO_PEERS_LISTEN: Listen.default({ host: '0.0.0.0', port: 8443 }).describe('对外地址 where peer cities reach us'),
   XINQIAO_INSIDE_LISTEN: Listen.default({ host: '127.0.0.1', port: 8080 }).describe(
     '对内地址 where departments and operations reach us',
@@ -54,8 +85,10 @@ export type Settings = {
   readonly config: string
   readonly certs: string
   readonly keys: string
+  readonly passphrase: string | undefined
   readonly data: string
-  readonly source: string
+  /** The URL of each database by the name under which the mapping's tables speak of it (`source`). */
+  readonly sources: ReadonlyMap<string, string>
   readonly peersListen: Listen
   readonly insideListen: Listen
   readonly insideTls: string | undefined
@@ -77,8 +110,9 @@ export function readSettings(environment: Readonly<Record<string, string | undef
     config: env.XINQIAO_CONFIG,
     certs: env.XINQIAO_CERTS,
     keys: env.XINQIAO_KEYS,
+    passphrase: env.XINQIAO_KEYS_PASSPHRASE_FILE,
     data: env.XINQIAO_DATA,
-    source: env.XINQIAO_SOURCE,
+    sources: env.XINQIAO_SOURCE,
     peersListen: env.XINQIAO_PEERS_LISTEN,
     insideListen: env.XINQIAO_INSIDE_LISTEN,
     insideTls: env.XINQIAO_INSIDE_TLS,
@@ -100,8 +134,14 @@ export function readSettings(environment: Readonly<Record<string, string | undef
 }
 
 /** What in a file of settings is a path. */
-const paths = ['XINQIAO_CONFIG', 'XINQIAO_CERTS', 'XINQIAO_KEYS', 'XINQIAO_DATA', 'XINQIAO_INSIDE_TLS']
-const SQLITE = 'sqlite:'
+const paths = [
+  'XINQIAO_CONFIG',
+  'XINQIAO_CERTS',
+  'XINQIAO_KEYS',
+  'XINQIAO_KEYS_PASSPHRASE_FILE',
+  'XINQIAO_DATA',
+  'XINQIAO_INSIDE_TLS',
+]
 
 /**
  * The settings of a file, and from the environment what the file does not say. A relative path is taken from the folder of
@@ -116,8 +156,19 @@ export function readSettingsFile(file: string): Settings {
     if (path) said[name] = at(path)
   }
   const { XINQIAO_SOURCE: source } = said
-  if (source?.startsWith(SQLITE) && source !== SQLITE) said['XINQIAO_SOURCE'] = SQLITE + at(source.slice(SQLITE.length))
+  if (source !== undefined)
+    said['XINQIAO_SOURCE'] = eachSource(source)
+      .map(each => fileAt(each, at))
+      .join(',')
   return readSettings({ ...process.env, ...said })
+}
+
+/** A source, named or not, with the path of its SQLite file made whole. */
+function fileAt(source: string, at: (path: string) => string): string {
+  const start = source.indexOf(SQLITE)
+  const path = source.slice(start + SQLITE.length)
+  const sqlite = start === 0 || NAMED_SOURCE.exec(source)?.[2]?.startsWith(SQLITE)
+  return sqlite && path !== '' ? source.slice(0, start) + SQLITE + at(path) : source
 }
 
 function faultsOf(issue: z.core.$ZodIssue): Fault[] {

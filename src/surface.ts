@@ -6,26 +6,30 @@ import { bodyLimit } from 'hono/body-limit'
 import { HTTPException } from 'hono/http-exception'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import type { Logger } from 'pino'
+import type { Drift } from '#exchange/acquaint.ts'
 import { answer } from '#exchange/answer.ts'
 import { AskRequest, ask } from '#exchange/ask.ts'
 import type { City } from '#exchange/city.ts'
+import { INTRODUCTION, STATEMENT } from '#exchange/post.ts'
 import { readJson } from '#protocol/json.ts'
 import { limits, type Problem, types } from '#protocol/message.ts'
 import { Refusal, refuse } from '#protocol/refusal.ts'
+import type { Peer } from '#trust/anchors.ts'
 import type { Departments } from '#trust/departments.ts'
-import type { Keys } from '#trust/keys.ts'
+import { SEALED, sealedLength } from '#trust/seal.ts'
+import { configurationOf } from '#trust/statement.ts'
 import { checkHealth, show } from './health.ts'
 import type { Metrics } from './metrics.ts'
 
 /** What both surfaces are made of. */
 export type Parts = {
   readonly city: City
-  readonly keys: Keys
+  readonly drifts: () => readonly Drift[]
   readonly departments: Departments
   readonly metrics: Metrics
   readonly log: Logger
-  /** The city that the certificate of a connection names; undefined for one that was not accepted. */
-  readonly cityOf: (socket: Socket) => string | undefined
+  /** Who is at the other end of a connection; undefined for one that was not accepted. */
+  readonly peerOf: (socket: Socket) => Peer | undefined
 }
 
 type Bindings = { Bindings: { incoming: IncomingMessage } }
@@ -55,25 +59,27 @@ function turns(): () => Promise<void> {
 /** Characters of a question about a few subjects. A larger one gains nothing by company, and its answers fill the memory. */
 const SMALL = 2_048
 
-/** The surface for peer cities: one path, nothing else. */
-export function outside({ city, metrics, log, cityOf }: Parts): Surface {
+/** The surface for peer cities: where they ask, and where they learn who we are. */
+export function outside({ city, metrics, log, peerOf }: Parts): Surface {
   const app = new Hono<Bindings>()
   const together = turns()
   let busy = 0
   app.post('/query', async c => {
     const { incoming } = c.env
-    if (incoming.headers['content-type'] !== `application/${types.query}`) throw refuse('form.media-type')
-    const from = cityOf(incoming.socket)
+    const type = incoming.headers['content-type']
+    const sealed = type === `application/${SEALED}`
+    if (!sealed && type !== `application/${types.query}`) throw refuse('form.media-type')
+    const from = peerOf(incoming.socket)?.city(city.now())
     if (from === undefined) throw refuse('token.transport', 'the connection has no accepted certificate')
     // Read before it counts: whoever sends slowly takes nobody's place.
-    const token = await readText(incoming, limits.queryBytes)
+    const token = await readText(incoming, sealed ? sealedLength(limits.queryBytes) : limits.queryBytes)
     if (busy >= AT_ONCE) throw refuse('load.busy')
     busy += 1
     metrics.inFlight.set(busy)
     const began = performance.now()
     try {
       if (token.length < SMALL) await together()
-      const reply = await answer({ token, city: from }, city)
+      const reply = await answer({ token, sealed, city: from }, city)
       const ms = performance.now() - began
       const { iss: peer, jti, purpose } = reply.request.claims
       const outcome = reply.kind === 'answer' ? 'answered' : 'refused'
@@ -81,14 +87,16 @@ export function outside({ city, metrics, log, cityOf }: Parts): Surface {
       metrics.seconds.observe({ direction: 'in' }, ms / 1000)
       if (reply.refusal === undefined) access.info({ peer, jti, purpose, outcome, ms }, 'question')
       else note(reply.refusal, { peer, jti, purpose, outcome, ms })
-      const type = reply.kind === 'answer' ? types.answer : types.refusal
+      const typ = sealed ? SEALED : types[reply.kind]
       if (reply.refusal?.status === 429) c.header('retry-after', '60')
-      return c.body(reply.token, reply.refusal?.status ?? 200, { 'content-type': `application/${type}` })
+      return c.body(reply.token, reply.refusal?.status ?? 200, { 'content-type': `application/${typ}` })
     } finally {
       busy -= 1
       metrics.inFlight.set(busy)
     }
   })
+  const introduce = introducing(city)
+  app.get(INTRODUCTION, c => c.body(introduce(), 200, { 'content-type': STATEMENT }))
   const note = noting(log, metrics)
   // These lines hold the named fields and no other, so nothing in them has to be searched for what must not be there.
   const access = log.child({}, { redact: [] })
@@ -96,13 +104,13 @@ export function outside({ city, metrics, log, cityOf }: Parts): Surface {
 }
 
 /** The surface for this city's departments and for those who run the gateway. */
-export function inside({ city, keys, departments, metrics, log }: Parts): Surface {
+export function inside({ city, drifts, departments, metrics, log }: Parts): Surface {
   const app = new Hono<Bindings>()
   let busy = 0
   // Made when first asked for: its maker is a tenth of the gateway's memory, and most gateways are never asked.
   let document: string | undefined
   const healthOf = () =>
-    checkHealth(city, keys, (check, detail) => log.warn({ check, detail: discreet(detail) }, 'not ready'))
+    checkHealth(city, drifts(), (check, detail) => log.warn({ check, detail: discreet(detail) }, 'not ready'))
   app.get('/health/live', c => c.json({ live: true }))
   app.get('/health/ready', async c => {
     const checks = await healthOf()
@@ -113,6 +121,7 @@ export function inside({ city, keys, departments, metrics, log }: Parts): Surfac
   app.get('/metrics', async c => {
     show(await healthOf(), metrics)
     metrics.ledgerEntries.set(await city.ledger.count())
+    for (const { peer, seconds } of drifts()) metrics.clock.set({ peer }, seconds)
     return c.body(await metrics.registry.metrics(), 200, { 'content-type': metrics.registry.contentType })
   })
   app.get('/openapi.json', async c => {
@@ -144,6 +153,24 @@ export function inside({ city, keys, departments, metrics, log }: Parts): Surfac
     }
   })
   return ending(app, noting(log, metrics))
+}
+
+/** Seconds for which one statement about us serves: asking is cheap for whoever asks, and signing is not. */
+const SERVED = 30
+
+/** Gives what we say of ourselves, made anew when our keys or the roll have changed, each later than the one before. */
+function introducing(city: City): () => string {
+  let said: { token: string; iat: number; described: unknown; roll: unknown } | undefined
+  return () => {
+    const { described, signer } = city.keys()
+    const { bundle } = city.members.roll
+    const seconds = Math.floor(city.now() / 1000)
+    if (said === undefined || said.described !== described || said.roll !== bundle || said.iat + SERVED <= seconds) {
+      const iat = Math.max(seconds, (said?.iat ?? 0) + 1)
+      said = { token: configurationOf(described, bundle, signer, iat), iat, described, roll: bundle }
+    }
+    return said.token
+  }
 }
 
 /**

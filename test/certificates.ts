@@ -20,6 +20,7 @@ import { elementsOf, Malformed, onlyElement, SEQUENCE } from '#trust/der.ts'
 /** RFC 5280 section 4.2.1.12 and the federation's own purpose (src/trust/certificate.ts). */
 export const serverAuth = '1.3.6.1.5.5.7.3.1'
 export const clientAuth = '1.3.6.1.5.5.7.3.2'
+const officeStatements = '2.25.62011045556956870471791065649333587181'
 export const memberSigning = '2.25.305419355372480554288331454216116675501'
 
 export type KeyKind = 'P-256' | 'P-384' | 'P-521' | 'Ed25519' | 'RSA-1024' | 'RSA-2048' | 'RSA-3072'
@@ -131,7 +132,7 @@ export async function makeLeaf(options: LeafOptions = {}): Promise<Made> {
 
 type MemberOptions = Omit<LeafOptions, 'kind'> & {
   readonly city: string
-  readonly kind?: 'signing' | 'tls'
+  readonly kind?: 'signing' | 'tls' | 'office'
   readonly keyKind?: KeyKind
 }
 
@@ -141,7 +142,7 @@ export async function makeMember(options: MemberOptions): Promise<Made> {
   return makeLeaf({
     subject: `CN=${city} ${kind}`,
     uri: [`xinqiao://${city}.city`],
-    purposes: kind === 'signing' ? [memberSigning] : [serverAuth, clientAuth],
+    purposes: kind === 'tls' ? [serverAuth, clientAuth] : kind === 'signing' ? [memberSigning] : [officeStatements],
     ...rest,
     ...(keyKind && { kind: keyKind }),
   })

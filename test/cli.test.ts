@@ -1,7 +1,7 @@
 /** The command line as an operator uses it: every step a process of its own, told apart by what it prints and how it ends. */
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { copyFileSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -274,13 +274,7 @@ describe('an operator with an empty folder', () => {
     expect([json.code, ok]).toEqual([1, false])
     expect(faults.length).toBeGreaterThan(3)
     expect(disclosures[0]).toMatchObject({ agreement, signed: false })
-    for (const missing of [
-      'certs/root.pem',
-      'linjiang-signing.pem',
-      'linjiang-transport.pem',
-      'haiyang',
-      'has not signed',
-    ])
+    for (const missing of ['certs/root.pem', 'roll.json', 'haiyang has not signed', 'linjiang has not signed'])
       expect(err).toContain(missing)
   })
 
@@ -292,18 +286,18 @@ describe('an operator with an empty folder', () => {
     expect(JSON.parse(await promise)).toEqual(JSON.parse((await xinqiao(here, 'check', ...env, '--json')).out))
   })
 
-  it('is not let sign what speaks of a member that nobody knows, or verify what is not there', async () => {
+  it('is not let sign before the office has admitted it, or verify what is not there', async () => {
     const [sign, verify] = await Promise.all(
       [
         ['sign', agreement],
         ['verify', 'nosuch'],
       ].map(words => xinqiao(here, 'agreement', ...words, ...env)),
     )
-    expect([sign?.code, sign?.err]).toEqual([1, expect.stringContaining('member haiyang is not known')])
+    expect([sign?.code, sign?.err]).toEqual([1, expect.stringContaining('there is no roll of members')])
     expect([verify?.code, verify?.err]).toEqual([1, expect.stringMatching(/no such agreement: .*nosuch[\s\S]*hint/)])
   })
 
-  it('signs with the peer once the authority has certified both, and neither signature alone is enough', async () => {
+  it('signs with the peer once the authority has certified and the office admitted both, and neither signature alone is enough', async () => {
     const authority = await makeAuthority()
     for (const city of ['linjiang', 'haiyang']) {
       for (const use of ['signing', 'transport'] as const) {
@@ -320,8 +314,24 @@ describe('an operator with an empty folder', () => {
     const received = ['--leaf', 'certs/linjiang-signing.pem', '--roots', 'certs/root.pem', '--eku', 'signing']
     const path = await xinqiao(here, 'certs', 'verify', ...received, '--at', new Date().toISOString())
     expect([path.code, path.out]).toEqual([0, '{"ok":true,"reason":null}\n'])
-    copyFileSync(inConfig(there, 'members/haiyang.json'), inConfig(here, 'members/haiyang.json'))
-    copyFileSync(inConfig(here, 'members/linjiang.json'), inConfig(there, 'members/linjiang.json'))
+    const office = join(folder, 'office')
+    mkdirSync(join(office, 'members'), { recursive: true })
+    mkdirSync(join(office, 'keys'), { mode: 0o700 })
+    expect((await xinqiao(office, 'office', 'new', '--dir', 'keys')).code).toBe(0)
+    const request = readFileSync(join(office, 'keys', 'office.csr.pem'), 'utf8')
+    const places = ['--config', '.', '--certs', join(here, 'certs'), '--keys', 'keys']
+    writeFileSync(join(here, 'certs', 'federation.pem'), await authority.certify(request, 'federation', 'statements'))
+    // What is missing is said all at once, and nothing is signed.
+    const early = await xinqiao(office, 'office', 'sign', ...places)
+    expect([early.code, early.err]).toEqual([1, expect.stringMatching(/rules\.json[\s\S]*no member/)])
+    copyFileSync(join(home, 'federation-config', 'rules.json'), join(office, 'rules.json'))
+    copyFileSync(inConfig(here, 'members/linjiang.json'), join(office, 'members', 'linjiang.json'))
+    copyFileSync(inConfig(there, 'members/haiyang.json'), join(office, 'members', 'haiyang.json'))
+    const signed = await xinqiao(office, 'office', 'sign', ...places)
+    expect([signed.code, signed.out]).toEqual([0, expect.stringMatching(/roll 1 [\s\S]*haiyang[\s\S]*linjiang/)])
+    for (const city of [here, there]) copyFileSync(join(office, 'roll.json'), inConfig(city, 'roll.json'))
+    const shown = await xinqiao(here, 'office', 'show', '--config', 'federation-config', '--certs', 'certs', '--json')
+    expect(JSON.parse(shown.out)).toMatchObject({ number: 1, members: [{ id: 'haiyang' }, { id: 'linjiang' }] })
     copyFileSync(inConfig(here, `agreements/${agreement}.json`), inConfig(there, `agreements/${agreement}.json`))
     rmSync(inConfig(there, 'agreements/haiyang-linjiang.json'))
 

@@ -37,11 +37,12 @@ async function scene() {
   const folder = mkdtempSync(join(tmpdir(), 'xinqiao-crash-'))
   folders.push(folder)
   const federation = await makeFederation(folder, {
+    cities: ['jiangyin', 'huizhou'],
     edit: agreement => Object.assign(agreement, { quota: { questionsPerMinute: 1e9, subjectsPerDay: 1e9 } }),
   })
   const { environment, settings } = federation.city('jiangyin')
-  const { keys, members } = await readIdentity(federation.city('huizhou').settings, Date.now(), [])
-  if (keys === undefined) throw new Error('no keys')
+  const { keys, members } = await readIdentity(federation.city('huizhou').settings, Date.now, [])
+  if (keys === undefined || members === undefined) throw new Error('no keys')
   const text: unknown = JSON.parse(readFileSync(join(settings.config, 'agreements', `${agreementId}.json`), 'utf8'))
   const agreement = { id: agreementId, digest: digest(text) }
   const tls = callerTls(keys, members)

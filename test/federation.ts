@@ -12,6 +12,7 @@ import type { Keys } from '#trust/keys.ts'
 import type { Members } from '#trust/members.ts'
 import { callerTls, type Federation, makeFederation } from '../src/federation.ts'
 import { type Gateway, readIdentity, startGateway } from '../src/gateway.ts'
+import type { Settings } from '../src/settings.ts'
 
 export const agreementId = 'jiangyin-huizhou-2026'
 
@@ -51,20 +52,28 @@ export type Running = AsyncDisposable & {
 export async function runFederation({
   peerTimeout,
   log,
+  round,
+  settle = settings => settings,
   ...options
 }: Parameters<typeof makeFederation>[1] & {
   readonly peerTimeout?: number
   readonly log?: Logger
+  /** Milliseconds between two rounds in which the gateways ask each other for news. */
+  readonly round?: number
+  /** May give a city another place for its settings than the one that all share. */
+  readonly settle?: (settings: Settings) => Settings
 } = {}): Promise<Running> {
   const folder = mkdtempSync(join(tmpdir(), 'xinqiao-test-'))
-  const federation = await makeFederation(folder, { logLevel: 'silent', ...options })
+  const federation = await makeFederation(folder, { cities: ['jiangyin', 'huizhou'], logLevel: 'silent', ...options })
   const gateways = new Map<string, Gateway>()
   const start = (city: string) => {
-    const { settings } = federation.city(city)
-    return startGateway(peerTimeout === undefined ? settings : { ...settings, peerTimeout }, log)
+    const settings = settle(federation.city(city).settings)
+    return startGateway(peerTimeout === undefined ? settings : { ...settings, peerTimeout }, log, round)
   }
   for (const { id } of federation.cities) gateways.set(id, await start(id))
   const agents = new Map<string, Agent>()
+  /** With what each city signs in `query`: read once, so that it goes on when its city is a member no more. */
+  const senders = new Map<string, Keys>()
   const text: unknown = JSON.parse(
     readFileSync(join(folder, 'federation-config', 'agreements', `${agreementId}.json`), 'utf8'),
   )
@@ -76,8 +85,8 @@ export async function runFederation({
     return found
   }
   const identity = async (city: string) => {
-    const { keys, members } = await readIdentity(federation.city(city).settings, Date.now(), [])
-    if (keys === undefined) throw new Error(`no keys of ${city}`)
+    const { keys, members } = await readIdentity(federation.city(city).settings, Date.now, [])
+    if (keys === undefined || members === undefined) throw new Error(`no keys of ${city}`)
     return { keys, members }
   }
   const agentOf = async (city: string) => {
@@ -136,6 +145,7 @@ export async function runFederation({
       // A connection that the old gateway closed would be chosen once more.
       for (const agent of agents.values()) await agent.close()
       agents.clear()
+      senders.delete(city)
       await gateway(city).close()
       gateways.set(city, await start(city))
     },
@@ -171,7 +181,8 @@ export async function runFederation({
       }
     },
     async query(from, to, over) {
-      const { keys } = await identity(from)
+      const keys = senders.get(from) ?? (await identity(from)).keys
+      senders.set(from, keys)
       return post(from, to, keys.signer(types.query, JSON.stringify(claims(from, to, over))).token)
     },
     async [Symbol.asyncDispose]() {

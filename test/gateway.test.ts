@@ -20,8 +20,9 @@ import { Agent, request } from 'undici'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { readAgreement, signAgreement } from '#agreement/agreement.ts'
 import { ConfigurationError, type Fault } from '#protocol/fault.ts'
+import { readCertificates } from '#trust/certificate.ts'
 import { signerOf } from '#trust/keys.ts'
-import { readMembers } from '#trust/members.ts'
+import { certifiedKey } from '#trust/statement.ts'
 import { type Federation, home, makeFederation } from '../src/federation.ts'
 import { startGateway } from '../src/gateway.ts'
 import { Readiness } from '../src/health.ts'
@@ -34,7 +35,7 @@ const folder = mkdtempSync(join(tmpdir(), 'xinqiao-gateway-'))
 let federation: Federation
 let settings: Settings
 beforeAll(async () => {
-  federation = await makeFederation(folder, { logLevel: 'silent' })
+  federation = await makeFederation(folder, { cities: ['jiangyin', 'huizhou'], logLevel: 'silent' })
   settings = federation.city('jiangyin').settings
   cpSync(folder, pristine, { recursive: true })
 })
@@ -75,7 +76,7 @@ describe('a configuration', () => {
   })
 
   it('with many faults has all of them told at once, each with its file', async () => {
-    edit('federation-config/members/huizhou.json', text => text.replace('https://', 'http://'))
+    edit('federation-config/roll.json', text => text.replace('"roll"', '"rolls"'))
     edit('federation-config/mappings/jiangyin.json', text =>
       text.replace('"city": "jiangyin"', '"city": "jiangyin", "x": 1'),
     )
@@ -87,7 +88,7 @@ describe('a configuration', () => {
     const faults = await faultsOf()
     const files = new Set(faults.map(({ file }) => file))
     for (const file of [
-      'members/huizhou.json',
+      'roll.json',
       'mappings/jiangyin.json',
       `agreements/${agreementId}.json`,
       'signing.pem',
@@ -101,7 +102,7 @@ describe('a configuration', () => {
 
   it.each([
     ['a vocabulary that is no JSON', 'federation-config/vocabulary/purposes.json', 'vocabulary/purposes.json'],
-    ['a member that is no JSON', 'federation-config/members/jiangyin.json', 'members/jiangyin.json'],
+    ['a roll that is no JSON', 'federation-config/roll.json', 'roll.json'],
     ['a mapping that is no JSON', 'federation-config/mappings/jiangyin.json', 'mappings/jiangyin.json'],
     [
       'an agreement that is no JSON',
@@ -115,21 +116,23 @@ describe('a configuration', () => {
 
   it.each([
     ['mapping', 'federation-config/mappings/jiangyin.json', 'mappings/jiangyin.json'],
-    ['member file', 'federation-config/members/jiangyin.json', 'members/jiangyin.json'],
-  ])('without a %s of our own is told to make one', async (_, path, file) => {
+    ['roll', 'federation-config/roll.json', 'roll.json'],
+  ])('without a %s is told where it comes from', async (_, path, file) => {
     rmSync(join(folder, path))
     expect((await faultsOf()).map(fault => fault.file)).toContain(file)
   })
 
   it('of a city that is no member is told so', async () => {
     const [fault] = await faultsOf({ city: 'atlantis' })
-    expect(fault).toMatchObject({ file: 'members/atlantis.json', problem: 'our own city is not a member' })
+    expect(fault).toMatchObject({ file: 'roll.json', problem: 'atlantis is not on the roll' })
   })
 
-  it('that names a certificate that is not there is told which member names it', async () => {
-    edit('federation-config/members/huizhou.json', text => text.replace('huizhou-signing.pem', 'huizhou-2027.pem'))
-    const faults = await faultsOf()
-    expect(faults.find(({ file }) => file === 'members/huizhou.json')?.problem).toContain('certs/huizhou-2027.pem')
+  it('whose roll somebody else signed is told that it is not believed', async () => {
+    edit('federation-config/roll.json', text => {
+      const bundle = JSON.parse(text)
+      return JSON.stringify({ ...bundle, roll: bundle.statements[0] })
+    })
+    expect((await faultsOf()).find(({ file }) => file === 'roll.json')?.problem).toContain('not believed')
   })
 })
 
@@ -183,8 +186,8 @@ describe('our own certificates', () => {
     // The agreement, signed anew with the new key.
     const file = join(settings.config, 'agreements', `${agreementId}.json`)
     const text = readAgreement(readFileSync(file, 'utf8'), file, [])
-    const [memberKey] = (await readMembers(settings.config, settings.certs, [])).find('jiangyin')?.keys.values() ?? []
     const [signing] = made
+    const memberKey = signing && (await certifiedKey(readCertificates(signing.certificate)))
     if (text === undefined || memberKey === undefined || signing === undefined) throw new Error('incomplete')
     const signature = signAgreement(text, signerOf(memberKey, createPrivateKey(signing.key)))
     writeFileSync(join(settings.config, 'agreements', `${agreementId}.jiangyin.jws`), `${signature}\n`)
@@ -211,23 +214,31 @@ describe('our own certificates', () => {
     ['have expired', { city: 'jiangyin', notBefore: daysFromNow(-60), notAfter: daysFromNow(-1) }, false, 'expired'],
     ['are of the future', { city: 'jiangyin', notBefore: daysFromNow(1), notAfter: daysFromNow(60) }, false, 'not-yet'],
     ['are revoked', undefined, true, 'revoked'],
-    ['are of another city', { city: 'huizhou' }, false, 'huizhou'],
   ])('that %s keep it from starting, both of them named', async (_, options, revoke, problem) => {
     await certified(options, revoke)
     const problems = ours(await faultsOf())
     expect(problems).toHaveLength(2)
     for (const [i, use] of ['signing', 'transport'].entries()) {
-      expect(problems[i]).toContain(`jiangyin-${use}.pem`)
+      expect(problems[i]).toContain(`CN=jiangyin ${use === 'transport' ? 'tls' : use}`)
       expect(problems[i]).toContain(problem)
     }
+  })
+
+  it('that are of another city are not ours, whosever keys they are for', async () => {
+    await certified({ city: 'huizhou' }, false)
+    expect((await faultsOf()).map(({ file, problem }) => [file, problem])).toEqual([
+      ['signing.pem', 'no signing certificate of ours has this key'],
+      ['transport.pem', 'no transport certificate of ours has this key'],
+      [`agreements/${agreementId}.jiangyin.jws`, expect.stringContaining('of huizhou, not of jiangyin')],
+    ])
   })
 
   it('of which no revocation list speaks keep it from starting', async () => {
     for (const list of readdirSync(join(folder, 'certs', 'crls'))) rmSync(join(folder, 'certs', 'crls', list))
     const faults = await faultsOf()
-    expect(ours(faults)).toHaveLength(2)
-    for (const problem of ours(faults)) expect(problem).toContain('revocation')
-    expect(faults.find(({ file }) => file === 'certs')?.remedy).toContain('revocation lists')
+    const roll = faults.find(({ file }) => file === 'roll.json')
+    expect(roll?.problem).toContain('revocation.missing')
+    expect(roll?.remedy).toContain('revocation lists')
   })
 })
 

@@ -1,6 +1,6 @@
 /** A department's question goes to one peer or to all; each peer's part of the answer says what is known, or that nothing is. */
 import { z } from 'zod'
-import type { Signed } from '#agreement/agreement.ts'
+import { isConfidential, type Signed } from '#agreement/agreement.ts'
 import { checkQuestion, inForce, type Judged, judge, type Scope, scopeOf } from '#agreement/authorise.ts'
 import { contradictions, excess } from '#agreement/disclose.ts'
 import { sha256 } from '#protocol/canonical.ts'
@@ -13,6 +13,7 @@ import {
   type Query,
   Receipt,
   Result,
+  types,
   Want,
   WireRecord,
   Withheld,
@@ -22,6 +23,7 @@ import type { Subject } from '#protocol/subject.ts'
 import { toLocal } from '#schema/translate.ts'
 import type { Department } from '#trust/departments.ts'
 import type { Member } from '#trust/members.ts'
+import { seal } from '#trust/seal.ts'
 import { question, sign } from '#trust/sign.ts'
 import { type Verified, verifyAnswer, verifyRefusal } from '#trust/verify.ts'
 import type { City } from './city.ts'
@@ -205,6 +207,9 @@ function routeTo(peer: Member, { purpose, want }: AskRequest, city: City): Route
     if (!signed.text.parties.includes(peer.id)) continue
     try {
       inForce(city.agreements, { id: signed.text.id, digest: signed.digest }, [peer.id, city.id], at)
+      if (isConfidential(signed) && peer.encryption.size === 0) {
+        throw refuse('agreement.confidential', `${peer.id} publishes no encryption key`)
+      }
       const scope = scopeOf(signed, { from: peer.id, to: city.id, purpose, want: want ?? all }, city.vocabulary)
       const wanted = want ?? [...scope.families.keys()].map(family => ({ family }))
       if (best === undefined || scope.families.size > best.scope.families.size)
@@ -224,7 +229,7 @@ async function askPeer(route: Route, request: AskRequest, department: Department
   const known = { peer: route.peer.id, agreement: route.signed.text.id }
   const now = city.now()
   const claims = questionOf(route, request, subjects, city, now)
-  const { token, signingInput } = sign(question(claims), city.signer)
+  const { token, signingInput } = sign(question(claims), city.keys().signer)
   const hash = sha256(signingInput)
   const intent = asked(claims, department.id, token, hash, now)
   await city.ledger.append(intent.entry, intent.evidence)
@@ -286,20 +291,27 @@ type Sent = {
 /** Sends and judges; whatever goes wrong on the way or at the peer becomes an outcome that says so. */
 async function outcomeOf(token: string, { claims, hash, subjects, route }: Sent, city: City): Promise<Outcome> {
   try {
-    const reply = await city.post.send(route.peer, token)
-    const sent = { jti: claims.jti, hash, peer: route.peer.id }
+    const sealed = isConfidential(route.signed)
+    const reply = await city.post.send(route.peer, sealed ? await sealFor(route.peer, token) : token, sealed)
+    const sent = { jti: claims.jti, hash, peer: route.peer.id, sealed }
     if (reply.kind === 'answer')
       return {
         outcome: 'answered',
-        answer: acceptable(verifyAnswer(reply.token, sent, city), claims, subjects, route, city),
+        answer: acceptable(await verifyAnswer(reply.token, sent, city), claims, subjects, route, city),
       }
-    const refusal = verifyRefusal(reply.token, sent, city).claims
-    return { outcome: 'refused', code: refusal.refusal.code, receipt: refusal.receipt, token: reply.token }
+    const { claims: refusal, token: proof } = await verifyRefusal(reply.token, sent, city)
+    return { outcome: 'refused', code: refusal.refusal.code, receipt: refusal.receipt, token: proof }
   } catch (error) {
     const refusal = error instanceof Refusal ? error : refuse('fault', 'while asking', error)
     city.note(refusal, { peer: route.peer.id, jti: claims.jti })
     return { outcome: 'unknown', code: outsideCodes.has(refusal.code) ? refusal.code : 'peer.answer' }
   }
+}
+
+function sealFor({ id, encryption }: Member, token: string): Promise<string> {
+  const [to] = encryption.values()
+  if (to === undefined) throw refuse('agreement.confidential', `${id} publishes no encryption key`)
+  return seal(token, types.query, to)
 }
 
 /** What may be told of a failure as it is; a fault in the answer's form or proof is told as an answer not to be trusted. */

@@ -4,16 +4,19 @@ import type { Ledger } from '#ledger/ledger.ts'
 import type { Refusal } from '#protocol/refusal.ts'
 import type { CompiledMapping } from '#schema/mapping.ts'
 import type { Sources } from '#source/source.ts'
-import type { Signer } from '#trust/keys.ts'
+import type { Keys } from '#trust/keys.ts'
 import type { Verifier } from '#trust/verify.ts'
 import type { Post } from './post.ts'
+
+// What is read of it is what holds now: a city's members and its keys change while it runs.
 
 export type City = Verifier &
   Authority & {
     readonly sources: Sources
     readonly mapping: CompiledMapping
     readonly ledger: Ledger
-    readonly signer: Signer
+    /** Ours, of this instant. */
+    readonly keys: () => Keys
     readonly post: Post
     /** A fresh UUIDv7 (RFC 9562). */
     readonly newJti: () => string

@@ -2,59 +2,84 @@
 import type { Pool } from 'undici'
 import { limits, Problem, types } from '#protocol/message.ts'
 import { type Refusal, refuse } from '#protocol/refusal.ts'
+import type { Shown } from '#trust/anchors.ts'
 import type { Keys } from '#trust/keys.ts'
-import { type Member, type Members, provePeer, type Shown } from '#trust/members.ts'
+import type { Member, Members } from '#trust/members.ts'
+import { SEALED, sealedLength } from '#trust/seal.ts'
+import { STATEMENT_TYPE } from '#trust/statement.ts'
 
 /** What a peer sent back, not yet verified. */
 type Reply = { readonly kind: 'answer' | 'refusal'; readonly token: string }
 
 export type Post = {
-  /** Sends a question to a member. Throws `peer.unreachable`, `peer.slow`, `peer.refused` or `peer.answer`. */
-  send(peer: Member, token: string): Promise<Reply>
+  /**
+   * Sends a question to a member, as a sealed one or a plain one, and takes a reply of the same sort alone. Throws
+   * `peer.unreachable`, `peer.slow`, `peer.refused` or `peer.answer`.
+   */
+  send(peer: Member, token: string, sealed: boolean): Promise<Reply>
+  /** What a member says of itself, not yet verified, and the time of its clock. Throws as `send` does. */
+  introduction(peer: Member): Promise<{ readonly token: string; readonly date: string }>
   close(): Promise<void>
 }
 
-/** One pool of connections for each peer, made when first used. `timeout` is milliseconds for the whole exchange. */
-export function openPost(keys: Keys, members: Members, now: () => number, timeout: number): Post {
-  const pools = new Map<string, Pool>()
+/** Where a member publishes its statement about itself (OpenID Federation 1.0 section 9). */
+export const INTRODUCTION = '/.well-known/openid-federation'
+
+/** The media type of a statement (OpenID Federation 1.0 section 9.2). */
+export const STATEMENT = `application/${STATEMENT_TYPE}`
+
+type Opened = { readonly pool: Pool; readonly endpoint: string; readonly transport: Keys['transport'] }
+
+/**
+ * One pool of connections for each peer, made when first used, and made anew when the peer's address or our own transport key
+ * has become another. `timeout` is milliseconds for the whole exchange.
+ */
+export function openPost(keys: () => Keys, members: Members, now: () => number, timeout: number): Post {
+  const pools = new Map<string, Opened>()
   const poolOf = async (peer: Member) => {
     // Loaded when first needed: a gateway that only answers does without it, and without its memory.
     const { Pool } = await import('undici')
-    let pool = pools.get(peer.id)
-    if (pool === undefined) {
-      pool = new Pool(new URL(peer.endpoint).origin, {
+    const { transport } = keys()
+    const { endpoint } = peer
+    let opened = pools.get(peer.id)
+    if (opened?.endpoint !== endpoint || opened.transport !== transport) {
+      // What is under way on the old one is still answered.
+      if (opened !== undefined) void opened.pool.close()
+      const pool = new Pool(new URL(endpoint).origin, {
         connections: 16,
         connect: {
           timeout,
           ca: members.anchors.rootsPem,
-          cert: keys.transport.pem,
-          key: keys.transport.keyPem,
+          cert: transport.pem,
+          key: transport.keyPem,
           minVersion: 'TLSv1.3',
           // Not the host name: the peer is who its certificate says, by our own validator.
           checkServerIdentity: (_host: string, certificate: Shown) => identity(peer, certificate, members, now()),
         },
         headersTimeout: timeout,
         bodyTimeout: timeout,
-        maxResponseSize: limits.answerBytes,
+        maxResponseSize: sealedLength(limits.answerBytes),
         pipelining: 1,
         // Shorter than the peer's, so that a connection it is about to close is not chosen.
         keepAliveTimeout: 4_000,
       })
-      pools.set(peer.id, pool)
+      opened = { pool, endpoint, transport }
+      pools.set(peer.id, opened)
     }
-    return pool
+    return opened.pool
   }
   return {
-    send: async (peer, token) => exchange(await poolOf(peer), new URL(peer.endpoint), token, timeout),
+    send: async (peer, token, sealed) => exchange(await poolOf(peer), new URL(peer.endpoint), token, sealed, timeout),
+    introduction: async peer => introduce(await poolOf(peer), new URL(peer.endpoint), timeout),
     close: async () => {
-      await Promise.all([...pools.values()].map(pool => pool.close()))
+      await Promise.all([...pools.values()].map(({ pool }) => pool.close()))
     },
   }
 }
 
 function identity(peer: Member, certificate: Shown, members: Members, now: number): Error | undefined {
   try {
-    const city = provePeer(certificate, members, now)
+    const city = members.connected(certificate, now).city(now)
     return city === peer.id
       ? undefined
       : refuse('peer.unreachable', `the address of ${peer.id} shows a certificate of ${city}`)
@@ -63,20 +88,45 @@ function identity(peer: Member, certificate: Shown, members: Members, now: numbe
   }
 }
 
-async function exchange(pool: Pool, endpoint: URL, token: string, timeout: number): Promise<Reply> {
+function pathOf(endpoint: URL, path: string): string {
+  return endpoint.pathname.replace(/\/$/, '') + path
+}
+
+async function introduce(pool: Pool, endpoint: URL, timeout: number) {
+  try {
+    const { statusCode, headers, body } = await pool.request({
+      method: 'GET',
+      path: pathOf(endpoint, INTRODUCTION),
+      headers: { accept: STATEMENT },
+      signal: AbortSignal.timeout(timeout),
+    })
+    const token = await body.text()
+    if (statusCode !== 200 || headers['content-type'] !== STATEMENT) throw refuse('peer.answer', `status ${statusCode}`)
+    return { token, date: String(headers['date'] ?? '') }
+  } catch (error) {
+    throw toRefusal(error)
+  }
+}
+
+async function exchange(pool: Pool, endpoint: URL, token: string, sealed: boolean, timeout: number): Promise<Reply> {
+  const [question, answer, refusal] = [types.query, types.answer, types.refusal].map(
+    typ => `application/${sealed ? SEALED : typ}`,
+  )
   try {
     const response = await pool.request({
       method: 'POST',
-      path: `${endpoint.pathname.replace(/\/$/, '')}/query`,
-      headers: { 'content-type': `application/${types.query}`, accept: `application/${types.answer}` },
+      path: pathOf(endpoint, '/query'),
+      headers: { 'content-type': question, accept: answer },
       body: token,
       signal: AbortSignal.timeout(timeout),
     })
     const type = String(response.headers['content-type'] ?? '').split(';')[0]
     const text = await response.body.text()
-    if (response.statusCode === 200 && type === `application/${types.answer}`) return { kind: 'answer', token: text }
-    if (type === `application/${types.refusal}`) return { kind: 'refusal', token: text }
     if (type === 'application/problem+json') throw unsigned(text)
+    if (!sealed && text.length > limits.answerBytes) throw refuse('peer.answer', 'larger than allowed')
+    // What is inside a sealed reply its status says first, and the seal and the signature have to agree.
+    if (response.statusCode === 200 && type === answer) return { kind: 'answer', token: text }
+    if (response.statusCode !== 200 && type === refusal) return { kind: 'refusal', token: text }
     throw refuse('peer.answer', `status ${response.statusCode}, ${type || 'no media type'}`)
   } catch (error) {
     throw toRefusal(error)

@@ -1,112 +1,270 @@
-/** Who belongs: every member city's name, address and certified keys, read once from files and checked against the federation root. */
-import { type KeyObject, X509Certificate } from 'node:crypto'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+/** Who belongs, now: the newest roll that the federation's office signed, with the keys that its members have published since. */
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { calculateJwkThumbprint } from 'jose'
-import { z } from 'zod'
-import { sha256 } from '#protocol/canonical.ts'
 import { type Fault, readForm } from '#protocol/fault.ts'
-import { CityId } from '#protocol/message.ts'
-import { refuse } from '#protocol/refusal.ts'
+import { Refusal, refuse } from '#protocol/refusal.ts'
+import { type Anchors, type CertifiedKey, type Peer, provePeer, readAnchors, type Shown } from './anchors.ts'
+import { type Certificate, readCertificates } from './certificate.ts'
+import { type EncryptionKey, readEncryptionJwk } from './seal.ts'
 import {
-  type Certificate,
-  type CrlStore,
-  crlStore,
-  type PathInput,
-  type PathResult,
-  pathCache,
-  readCertificate,
-  readCertificates,
-  readCrls,
-  SIGNING,
-  TRANSPORT,
-} from './certificate.ts'
-import { type Algorithm, algorithmOf } from './jws.ts'
-
-const Both = z.strictObject({ zh: z.string().min(1), en: z.string().min(1) })
-
-const MemberFile = z.strictObject({
-  $schema: z.string().optional(),
-  id: CityId,
-  name: Both,
-  /** GB/T 2260 codes, today's first; a code that was given up stays, for it lives on in the codes of subjects. */
-  divisions: z.array(z.string().regex(/^[0-9]{6}$/)).min(1),
-  /** The one address that is ever called. */
-  endpoint: z.url({ protocol: /^https$/ }),
-  certificates: z.strictObject({
-    signing: z.array(z.string().regex(/^[A-Za-z0-9._-]+$/)).min(1),
-    transport: z.array(z.string().regex(/^[A-Za-z0-9._-]+$/)).min(1),
-  }),
-})
-
-/** One key of a member, usable while its certificate's path holds. */
-export type MemberKey = {
-  readonly kid: string
-  readonly alg: Algorithm
-  readonly key: KeyObject
-  /** SHA-256 of the certificate's DER, base64url: `x5t#S256`. */
-  readonly thumbprint: string
-  readonly file: string
-  readonly chain: readonly Certificate[]
-}
+  Bundle,
+  certifiedKey,
+  type Described,
+  numberOf,
+  pemOf,
+  type Roll,
+  type Rules,
+  readConfiguration,
+  readRoll,
+} from './statement.ts'
 
 export type Member = {
   readonly id: string
   readonly name: { readonly zh: string; readonly en: string }
   readonly divisions: readonly string[]
+  /** The one address that is ever called. */
   readonly endpoint: string
-  readonly keys: ReadonlyMap<string, MemberKey>
-  /** The PEM of each transport certificate with its issuers, first is the one in use. */
+  /** Its signing keys by `kid`, those of algorithms that the federation's rules name. */
+  readonly keys: ReadonlyMap<string, CertifiedKey>
   readonly transport: readonly Transport[]
+  /** Keys to encrypt to, by `kid`; the first is the one to use. */
+  readonly encryption: ReadonlyMap<string, EncryptionKey>
 }
 
-/** A certificate for TLS, with its issuers: as read, and as PEM. */
-export type Transport = { readonly file: string; readonly pem: string; readonly chain: readonly Certificate[] }
+/** A certificate for TLS, with its issuers: as PEM, and as read. */
+export type Transport = { readonly pem: string; readonly chain: readonly Certificate[] }
 
-/** The federation's own anchors, and what was proved from them. Owned by the gateway that read them. */
-export type Anchors = {
-  readonly roots: readonly Certificate[]
-  readonly rootsPem: string
-  readonly crls: CrlStore
-  /** `validatePath`, which remembers the paths that it found good: of signing keys and of connections alike. */
-  readonly validate: (input: PathInput) => PathResult
-  /** A shorter way to the same answer for the keys of members: every message asks for one, and this costs no digest. */
-  readonly proofs: WeakMap<MemberKey, Proof>
-}
-
-/** Of which city a certificate is, as long as the revocation lists are these, from and until when (epoch milliseconds). */
-type Proof = { readonly city: string; readonly revision: string; readonly from: number; readonly until: number }
-
+/** Everybody's view of it: what it shows is the members of this instant, whenever it is asked. */
 export type Members = {
   readonly anchors: Anchors
+  readonly roll: Roll
   readonly all: readonly Member[]
   find(id: string): Member | undefined
+  /** A signing key that was a member's once, for signatures that stay. */
+  former(kid: string): CertifiedKey | undefined
+  /** Chains that lie among the public certificates, of those whose first certificate names this entity. */
+  chainsOf(entity: string): readonly (readonly Certificate[])[]
+  /** Who is at the other end of a TLS connection. Throws `token.certificate`. `now` is epoch milliseconds. */
+  connected(certificate: Shown, now: number): Peer
+}
+
+/** The view of the one who keeps it up to date. */
+export type LiveMembers = Members & {
+  /**
+   * Takes a roll if it is newer than the one held, and forgets who is not on it. Throws `form.*` and `token.*`, and
+   * `token.claims` for another roll of the same number. `now` is epoch milliseconds.
+   */
+  take(bundle: Bundle, now: number): Promise<'taken' | 'known' | 'older'>
+  /** Takes what a city says of itself, and the roll that it goes by where that is newer. Throws as `take` does. */
+  learn(city: string, token: string, now: number): Promise<'taken' | 'known'>
+}
+
+export type Places = {
+  readonly config: string
+  readonly certs: string
+  /** Where what the gateway learnt lies, so that a restart does not go back in time. */
+  readonly data?: string
+  /** Whether to write there what is learnt: for the running gateway, and nobody else. */
+  readonly keeps?: true
+}
+
+const ROLL = 'roll.json'
+
+/**
+ * Reads the federation's root and revocation lists, the newest roll of `<config>/roll.json` and of what was learnt, and what
+ * members said of themselves. Pushes to `faults` what keeps them from being believed. A member whose certificate has ended
+ * is no fault here: its messages are refused with `token.certificate`, and ours would stop us in `keys.ts`.
+ */
+export async function readMembers(
+  { config, certs, data, keeps }: Places,
+  now: () => number,
+  faults: Fault[],
+): Promise<LiveMembers | undefined> {
+  let held: State | undefined
+  const anchors = readAnchors(certs, faults, () => (held?.roll.rules.crlGraceSeconds ?? 0) * 1000)
+  const learnt = data === undefined ? undefined : join(data, 'federation')
+  const kept = keeps && learnt
+  const former = await readFormer(certs, learnt)
+
+  const state = (roll: Roll, said: ReadonlyMap<string, Said>): State => {
+    const members = roll.members.map(described => memberOf(described, said.get(described.id), roll.rules))
+    for (const { keys } of members) for (const key of keys.values()) remember(key, former, kept)
+    return { roll, said, members, byId: new Map(members.map(member => [member.id, member])) }
+  }
+  const take = async (bundle: Bundle, at: number) => {
+    if (held !== undefined && bundle.roll === held.roll.bundle.roll) return 'known'
+    const roll = await readRoll(bundle, anchors, at)
+    if (held !== undefined && roll.number < held.roll.number) return 'older'
+    if (held !== undefined && roll.number === held.roll.number) {
+      if (roll.digest === held.roll.digest) return 'known'
+      throw refuse('token.claims', `two rolls of number ${roll.number}: the office signed both`)
+    }
+    const ids = new Set(roll.members.map(({ id }) => id))
+    held = state(roll, new Map([...(held?.said ?? [])].filter(([id]) => ids.has(id))))
+    if (kept !== undefined) writeWhole(kept, ROLL, JSON.stringify(bundle))
+    return 'taken'
+  }
+  const learn = async (city: string, token: string, at: number) => {
+    const { described, made, roll } = await readConfiguration(token, city, anchors, at)
+    const rolled = await take(roll, at)
+    if (held?.byId.has(city) !== true) throw refuse('token.issuer', `${city} is not on the roll`)
+    if (made <= (held.said.get(city)?.made ?? 0)) return rolled === 'taken' ? 'taken' : 'known'
+    const before = held.byId.get(city)
+    held = state(held.roll, new Map([...held.said, [city, { described, made }]]))
+    if (kept !== undefined) writeWhole(kept, `${city}.jwt`, token)
+    return rolled === 'taken' || !sameKeys(before, held.byId.get(city)) ? 'taken' : 'known'
+  }
+
+  // What was learnt was proved when it was written: nothing older counts, even where that itself no longer proves itself.
+  const sources = [...(learnt === undefined ? [] : [join(learnt, ROLL)]), join(config, ROLL)].filter(each =>
+    existsSync(each),
+  )
+  const bundles = sources.flatMap(
+    path => readForm({ file: ROLL, text: readFileSync(path, 'utf8') }, Bundle, faults) ?? [],
+  )
+  const numbered = bundles.map(bundle => ({ bundle, number: claimed(bundle) }))
+  const newest = Math.max(...numbered.map(({ number }) => number))
+  for (const { bundle } of numbered.filter(({ number }) => number === newest)) {
+    try {
+      await take(bundle, now())
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error
+      faults.push({
+        file: ROLL,
+        path: '',
+        problem: `not believed: ${error.message}`,
+        remedy: 'fetch the newest roll from the federation’s office, and the current revocation lists',
+      })
+    }
+  }
+  if (held === undefined) {
+    if (sources.length === 0) {
+      faults.push({
+        file: ROLL,
+        path: '',
+        problem: 'there is no roll of members',
+        remedy: 'put the one that the federation’s office signed there: `xinqiao office sign` makes it',
+      })
+    }
+    return undefined
+  }
+  for (const { id } of held.roll.members) {
+    const path = join(learnt ?? '', `${id}.jwt`)
+    if (learnt === undefined || !existsSync(path)) continue
+    // What no longer holds is passed over: the member is asked again as soon as we run.
+    await learn(id, readFileSync(path, 'utf8'), now()).catch(() => undefined)
+  }
+  const current = () => {
+    if (held === undefined) throw new Error('no roll')
+    return held
+  }
+  return {
+    anchors,
+    get roll() {
+      return current().roll
+    },
+    get all() {
+      return current().members
+    },
+    // After its end a roll says nothing any more, and nobody is a member.
+    find: id => (now() < current().roll.until ? current().byId.get(id) : undefined),
+    former: kid => former.get(kid),
+    chainsOf: entity => readChains(certs).filter(([leaf]) => names(leaf, entity)),
+    connected: (certificate, at) =>
+      provePeer(
+        certificate,
+        anchors,
+        current().members.flatMap(({ transport }) => transport.flatMap(({ chain }) => chain.slice(1))),
+        at,
+      ),
+    take,
+    learn,
+  }
+}
+
+/** The number of a roll that may prove to be none. */
+function claimed(bundle: Bundle): number {
+  try {
+    return numberOf(bundle)
+  } catch (error) {
+    if (error instanceof Refusal) return 0
+    throw error
+  }
+}
+
+type Said = { readonly described: Described; readonly made: number }
+type State = {
+  readonly roll: Roll
+  readonly said: ReadonlyMap<string, Said>
+  readonly members: readonly Member[]
+  readonly byId: ReadonlyMap<string, Member>
 }
 
 /**
- * Reads `<config>/members/*.json` and the public material under `certs`: `root.pem`, `crls/*.pem` and the files that
- * members name. Pushes to `faults` what cannot be used. A member whose certificate has ended is not a fault here:
- * its messages are refused with `token.certificate`, and ours would stop us in `keys.ts`.
+ * A member as the office admitted it, with the keys that it publishes itself now. A key that it no longer publishes is no
+ * longer taken; one that is published and not certified for the city is refused wherever it is used.
  */
-export async function readMembers(config: string, certs: string, faults: Fault[]): Promise<Members> {
-  const anchors = readAnchors(certs, faults)
-  const all: Member[] = []
-  for (const file of jsonFiles(join(config, 'members'))) {
-    const member = await readMember(config, `members/${file}`, certs, faults)
-    if (member !== undefined) all.push(member)
+function memberOf(admitted: Described, said: Said | undefined, rules: Rules): Member {
+  const { id, name, divisions, endpoint } = admitted
+  const { keys, transport, encryption } = said?.described ?? admitted
+  const usable = keys.filter(({ alg }) => rules.algorithms.includes(alg))
+  const signing = new Set(keys.map(({ kid }) => kid))
+  return {
+    id,
+    name,
+    divisions,
+    endpoint,
+    keys: new Map(usable.map(key => [key.kid, key])),
+    transport: transport.map(chain => ({ pem: pemOf(chain), chain })),
+    encryption: new Map(
+      encryption
+        .map(readEncryptionJwk)
+        // One key, one use: who encrypts to a signing key helps whoever makes it sign what looks like a decryption.
+        .filter(({ kid }) => !signing.has(kid))
+        .map(each => [each.kid, each]),
+    ),
   }
-  const byId = new Map(all.map(member => [member.id, member]))
-  if (all.length === 0)
-    faults.push({ file: 'members', path: '', problem: 'no member', remedy: 'add one file for each city' })
-  if (byId.size !== all.length) {
-    faults.push({
-      file: 'members',
-      path: '',
-      problem: 'two files have the same id',
-      remedy: 'keep one file for each city',
-    })
-  }
-  return { anchors, all, find: id => byId.get(id) }
+}
+
+function sameKeys(one: Member | undefined, other: Member | undefined): boolean {
+  return [...(one?.keys.keys() ?? [])].join() === [...(other?.keys.keys() ?? [])].join()
+}
+
+/** Every signing certificate that lies among the public ones, and every one that a member ever published to us. */
+async function readFormer(certs: string, learnt: string | undefined): Promise<Map<string, CertifiedKey>> {
+  const chains = [...readChains(certs), ...(learnt === undefined ? [] : readChains(join(learnt, 'keys')))]
+  const keys = await Promise.all(chains.map(certifiedKey))
+  return new Map(keys.flatMap(key => (key === undefined ? [] : [[key.kid, key]])))
+}
+
+/** What of a folder's `*.pem` can be read as certificates; what cannot proves nothing and is no one's loss. */
+function readChains(folder: string): Certificate[][] {
+  const files = existsSync(folder) ? readdirSync(folder).filter(name => name.endsWith('.pem')) : []
+  return files.sort().flatMap(file => {
+    try {
+      return [readCertificates(readFileSync(join(folder, file), 'utf8'))]
+    } catch {
+      return []
+    }
+  })
+}
+
+function names(leaf: Certificate | undefined, entity: string): boolean {
+  return leaf?.alternativeNames.some(name => name.form === 'uri' && name.value === entity) === true
+}
+
+function remember(key: CertifiedKey, former: Map<string, CertifiedKey>, kept: string | undefined): void {
+  if (former.has(key.kid)) return
+  former.set(key.kid, key)
+  if (kept !== undefined) writeWhole(join(kept, 'keys'), `${key.kid}.pem`, pemOf(key.chain))
+}
+
+/** Replaces a file at once: a crash leaves the old one or the new one. */
+function writeWhole(folder: string, file: string, text: string): void {
+  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  const path = join(folder, file)
+  writeFileSync(`${path}.new`, text, { mode: 0o600 })
+  renameSync(`${path}.new`, path)
 }
 
 /** The names of the JSON files in a folder, sorted; none where there is no folder. */
@@ -115,178 +273,4 @@ export function jsonFiles(folder: string): string[] {
   return readdirSync(folder)
     .filter(file => file.endsWith('.json'))
     .sort()
-}
-
-function readAnchors(certs: string, faults: Fault[]): Anchors {
-  const rootsPem = readOr(join(certs, 'root.pem'), '')
-  if (rootsPem === '') {
-    faults.push({
-      file: 'certs/root.pem',
-      path: '',
-      problem: 'the federation root is missing',
-      remedy: 'put the certificate of the federation root there; compare its fingerprint by telephone',
-    })
-  }
-  const crls = crlStore()
-  const folder = join(certs, 'crls')
-  for (const file of existsSync(folder) ? readdirSync(folder).sort() : []) {
-    try {
-      for (const crl of readCrls(readFileSync(join(folder, file), 'utf8'))) crls.add(crl)
-    } catch (error) {
-      faults.push({
-        file: `certs/crls/${file}`,
-        path: '',
-        problem: `not a PEM revocation list: ${error}`,
-        remedy: 'fetch it anew',
-      })
-    }
-  }
-  const own = { rootsPem, crls, validate: pathCache(), proofs: new WeakMap<MemberKey, Proof>() }
-  try {
-    return { roots: rootsPem === '' ? [] : readCertificates(rootsPem), ...own }
-  } catch (error) {
-    faults.push({
-      file: 'certs/root.pem',
-      path: '',
-      problem: `not PEM certificates: ${error}`,
-      remedy: 'fetch it anew',
-    })
-    return { roots: [], ...own }
-  }
-}
-
-function readOr(path: string, otherwise: string): string {
-  return existsSync(path) ? readFileSync(path, 'utf8') : otherwise
-}
-
-async function readMember(config: string, file: string, certs: string, faults: Fault[]): Promise<Member | undefined> {
-  const member = readForm({ file, text: readFileSync(join(config, file), 'utf8') }, MemberFile, faults)
-  if (member === undefined) return undefined
-  const { id, name, divisions, endpoint, certificates } = member
-  const keys = new Map<string, MemberKey>()
-  const load = (
-    kind: 'signing' | 'transport',
-    names: readonly string[],
-    use: (file: string, pem: string, chain: readonly Certificate[]) => void,
-  ) => {
-    for (const [i, name] of names.entries()) {
-      try {
-        const pem = readFileSync(join(certs, name), 'utf8')
-        use(name, pem, readCertificates(pem))
-      } catch (error) {
-        faults.push({
-          file,
-          path: `certificates.${kind}[${i}]`,
-          problem: `certs/${name} is not readable as PEM certificates: ${error}`,
-          remedy: 'put the certificate there, followed by its issuers up to, not including, the root',
-        })
-      }
-    }
-  }
-  const pending: Promise<void>[] = []
-  load('signing', certificates.signing, (name, pem, chain) => {
-    const certificate = new X509Certificate(pem)
-    const key = certificate.publicKey
-    const alg = algorithmOf(key)
-    if (alg === undefined) {
-      faults.push({
-        file,
-        path: 'certificates.signing',
-        problem: `certs/${name} has a key of a kind not in use`,
-        remedy: 'P-256 or Ed25519',
-      })
-      return
-    }
-    pending.push(
-      keyId(key).then(kid => {
-        keys.set(kid, { kid, alg, key, thumbprint: sha256(certificate.raw), file: name, chain })
-      }),
-    )
-  })
-  const transport: Transport[] = []
-  load('transport', certificates.transport, (name, pem, chain) => transport.push({ file: name, pem, chain }))
-  await Promise.all(pending)
-  return { id, name, divisions, endpoint, keys, transport }
-}
-
-/** The `kid` of a public key: its RFC 7638 thumbprint. */
-export function keyId(key: KeyObject): Promise<string> {
-  return calculateJwkThumbprint(key.export({ format: 'jwk' }), 'sha256')
-}
-
-/**
- * Throws `token.certificate` unless the key's certificate leads to the federation root at this instant, is made for
- * signing messages, is not revoked, and names this member. Gives the instant until which that holds (epoch milliseconds).
- */
-export function proveKey(member: Member, key: MemberKey, anchors: Anchors, now: number): number {
-  const known = anchors.proofs.get(key)
-  const { revision } = anchors.crls
-  if (known?.revision === revision && known.city === member.id && known.from <= now && now < known.until) {
-    return known.until
-  }
-  const proof = { ...prove(member.id, key.chain, anchors, now, [SIGNING], key.file), revision }
-  anchors.proofs.set(key, proof)
-  return proof.until
-}
-
-/** Proves a chain for a city and its purposes, as `proveKey` does. */
-export function provePath(
-  city: string,
-  chain: readonly Certificate[],
-  anchors: Anchors,
-  now: number,
-  purposes: readonly string[],
-  file: string,
-): number {
-  return prove(city, chain, anchors, now, purposes, file).until
-}
-
-function prove(
-  city: string,
-  chain: readonly Certificate[],
-  anchors: Anchors,
-  now: number,
-  purposes: readonly string[],
-  file: string,
-) {
-  const found = lead(chain, anchors, now, purposes, file)
-  if (found.city !== city) throw refuse('token.certificate', `${file} belongs to ${found.city}`)
-  return found
-}
-
-/** A certificate as node:tls shows it, with the one that follows it. */
-export type Shown = { readonly raw: Uint8Array; readonly issuerCertificate?: Shown }
-
-/**
- * The city that the certificate of a TLS connection proves. Throws `token.certificate`. `now` is epoch milliseconds. The
- * issuers that members' files bring along serve too: a resumed connection shows the peer's certificate alone.
- */
-export function provePeer(certificate: Shown, { anchors, all }: Members, now: number): string {
-  const shown: Certificate[] = []
-  for (
-    let each: Shown | undefined = certificate;
-    each?.raw !== undefined && shown.length < 8;
-    each = each.issuerCertificate
-  ) {
-    shown.push(readCertificate(each.raw))
-    if (each.issuerCertificate === each) break
-  }
-  const issuers = all.flatMap(({ transport }) => transport.flatMap(({ chain }) => chain.slice(1)))
-  const known = new Map([...shown, ...issuers].map(each => [each.digest, each]))
-  return lead([...known.values()], anchors, now, TRANSPORT, 'the connection').city
-}
-
-function lead(
-  chain: readonly Certificate[],
-  { roots, crls, validate }: Anchors,
-  now: number,
-  purposes: readonly string[],
-  file: string,
-) {
-  const [leaf, ...untrusted] = chain
-  if (leaf === undefined) throw refuse('token.certificate', `${file} has no certificate`)
-  const path = validate({ leaf, untrusted, roots, at: new Date(now), crls, purposes, profile: 'federation' })
-  if (!path.ok) throw refuse('token.certificate', `${file}: ${path.reason} ${path.detail}`)
-  if (path.city === undefined) throw refuse('token.certificate', `${file} names no city`)
-  return { city: path.city, from: path.notBefore.getTime(), until: path.notAfter.getTime() }
 }

@@ -24,7 +24,7 @@ describe('an agreement file', () => {
   const signatures = new Map<string, Buffer>()
 
   beforeAll(async () => {
-    federation = await makeFederation(folder, { logLevel: 'silent' })
+    federation = await makeFederation(folder, { cities: ['jiangyin', 'huizhou'], logLevel: 'silent' })
     original = readFileSync(file)
     for (const { id } of federation.cities) signatures.set(id, readFileSync(signatureOf(id)))
   })
@@ -67,7 +67,7 @@ describe('an agreement file', () => {
     writeFileSync(file, formatted(text))
     try {
       for (const { id, settings } of federation.cities) {
-        const { keys } = await readIdentity(settings, Date.now(), [])
+        const { keys } = await readIdentity(settings, Date.now, [])
         if (keys !== undefined) writeFileSync(signatureOf(id), `${signAgreement(text, keys.signer)}\n`)
       }
       await work()
@@ -156,7 +156,7 @@ describe('an agreement file', () => {
     await withFile(signatureOf('huizhou'), signatures.get('jiangyin') ?? '', async () => {
       const [fault] = await faultsOf('jiangyin')
       expect(fault?.file).toContain('huizhou.jws')
-      expect(fault?.problem).toContain('not the party’s')
+      expect(fault?.problem).toContain('of jiangyin, not of huizhou')
     })
   })
 
@@ -311,6 +311,7 @@ describe('an agreement of three cities', () => {
   let running: Running
   beforeAll(async () => {
     running = await runFederation({
+      cities: ['jiangyin', 'huizhou', 'linjiang'],
       prepare: config => {
         const read = (path: string) => JSON.parse(readFileSync(join(config, path), 'utf8'))
         const write = (path: string, value: unknown) => writeFileSync(join(config, path), formatted(value))

@@ -138,7 +138,7 @@ function authorised(text: Agreement, question: { purpose: string; want: Want[]; 
     matter: '生成的事由',
     ...question,
   }
-  const request = { claims, member: undefined, token: '', hash: '' } as unknown as Verified<Query>
+  const request = { claims, member: undefined, token: '', hash: '', sealed: false } as unknown as Verified<Query>
   return authorise(request, { id: 'huizhou', agreements, vocabulary, quotas: { take: () => {} }, now: () => now })
 }
 

@@ -34,7 +34,7 @@ const log = pino(
 let federation: Federation
 const gateways: Gateway[] = []
 beforeAll(async () => {
-  federation = await makeFederation(folder)
+  federation = await makeFederation(folder, { cities: ['jiangyin', 'huizhou'] })
   for (const { settings } of federation.cities)
     gateways.push(await startGateway({ ...settings, peerTimeout: 500 }, log))
 })
@@ -99,9 +99,9 @@ describe('the log', () => {
   })
 
   it('of what peers send holds code and reason, and nothing of the message', async () => {
-    const { keys, members } = await readIdentity(federation.city('huizhou').settings, Date.now(), [])
+    const { keys, members } = await readIdentity(federation.city('huizhou').settings, Date.now, [])
     const jiangyin = gateways.find(({ city }) => city.id === 'jiangyin')
-    if (keys === undefined || jiangyin === undefined) throw new Error('incomplete')
+    if (keys === undefined || members === undefined || jiangyin === undefined) throw new Error('incomplete')
     const dispatcher = new Agent({
       connect: callerTls(keys, members),
     })
@@ -171,7 +171,7 @@ describe('the log', () => {
     const at = gateways.findIndex(({ city }) => city.id === 'jiangyin')
     const { settings } = federation.city('jiangyin')
     if (at >= 0) await gateways.splice(at, 1)[0]?.close()
-    const { keys } = await readIdentity(settings, Date.now(), [])
+    const { keys } = await readIdentity(settings, Date.now, [])
     if (keys === undefined) throw new Error('no keys')
     const impostor = createServer({ key: keys.transport.keyPem, cert: keys.transport.pem }, (incoming, outgoing) => {
       incoming.resume().on('end', () => {
