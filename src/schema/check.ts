@@ -363,6 +363,9 @@ function checkShape(path: readonly PropertyKey[], rule: Rule, field: Field, repo
     report(path, 'the field is no amount', 'Remove "unit" and "currency"')
   }
   if (field.type !== 'date' && rule.dates !== undefined) report([...path, 'dates'], 'the field is no date', 'Remove it')
+  if (field.type !== 'text' && rule.spelling !== undefined) {
+    report([...path, 'spelling'], 'only a text has a spelling of its own', 'Remove it')
+  }
   for (const word of rule.dates?.none ?? []) {
     if (rule.dates?.indefinite.includes(word)) {
       report(

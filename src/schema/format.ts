@@ -1,6 +1,7 @@
 /** The form of a city's mapping file: everything a city may say about its tables, and nothing else. */
 import { z } from 'zod'
 import { CityId, Code } from '#protocol/message.ts'
+import { spellings } from './spelling.ts'
 
 const text = z.string().min(1).max(400)
 const assumed = z.literal(true).optional()
@@ -94,6 +95,8 @@ const Rule = z.strictObject({
     .regex(/^[A-Z]{3}$/)
     .optional(),
   dates: Dates.optional(),
+  /** How the column writes codes that all others write otherwise. */
+  spelling: z.enum(spellings).optional(),
   assumed,
   note: text.optional(),
 })
@@ -117,7 +120,10 @@ const TableForm = z.strictObject({
   columns: z.record(Column, text),
   /** Columns of the table that are left where they are, with the reason. */
   ignored: z.record(Column, text).default({}),
-  /** Rows that count: a column holds one of the texts, or none of them, or nothing at all. All conditions hold together. */
+  /**
+   * Rows that count: a column holds one of the texts, or none of them, or nothing at all (no text, or one that means
+   * nothing to the city). All conditions hold together.
+   */
   where: z
     .array(
       z.strictObject({

@@ -4,6 +4,7 @@ import type { Codes, Meaning } from './codes.ts'
 import { dayReader } from './date.ts'
 import type { Dates, Rule } from './format.ts'
 import { amountIn } from './money.ts'
+import { shareSpelling } from './spelling.ts'
 import type { LocalRow, ReadText } from './text.ts'
 import type { Field, Term } from './vocabulary.ts'
 
@@ -25,11 +26,19 @@ export function valueReader(
 ): ReadValue {
   if (rule.constant !== undefined) return constantReader(rule.constant, field, terms)
   switch (field.type) {
-    case 'text':
+    case 'text': {
+      const { spelling } = rule
+      if (spelling !== undefined) {
+        return row => {
+          const stated = text(row)
+          return stated === undefined ? undefined : cut(shareSpelling(stated, spelling), TEXT_LIMIT)
+        }
+      }
       return row => {
         const stated = text(row)
         return stated === undefined || stated.length <= TEXT_LIMIT ? stated : cut(stated, TEXT_LIMIT)
       }
+    }
     case 'date': {
       const read = dayReader(dates)
       return row => {

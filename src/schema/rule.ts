@@ -9,6 +9,8 @@ import type { Field, Vocabulary } from './vocabulary.ts'
 import { valueWriter, type WriteValue } from './write.ts'
 
 export type Compiler = {
+  /** Texts that mean "nothing" in every column of the city. */
+  readonly none: readonly string[]
   readonly text: (rule: Rule) => ReadText
   readonly day: (rule: Rule) => (row: LocalRow) => Day | null | undefined
   readonly value: (rule: Rule, field: Field) => ReadValue
@@ -22,6 +24,7 @@ export function compiler(form: MappingForm, vocabulary: Vocabulary): Compiler {
   const codes = (name: string) => lists.get(name) ?? compileCodes(EMPTY)
   const text = (rule: Rule) => textReader(rule, form.none)
   return {
+    none: form.none,
     text,
     codes,
     day: rule => factDay(text(rule), dayReader(rule.dates ?? form.dates)),

@@ -9,7 +9,7 @@ import { type RecordState, recordStates, type SharedRecord, type ShareLevel, sha
 import type { Compiler } from './rule.ts'
 import type { LocalRow, ReadText } from './text.ts'
 import type { Field, Vocabulary } from './vocabulary.ts'
-import type { WriteValue } from './write.ts'
+import { missing, type WriteValue } from './write.ts'
 
 export type CompiledTable = {
   readonly name: string
@@ -27,6 +27,7 @@ export type CompiledTable = {
     readonly in?: readonly string[]
     readonly notIn?: readonly string[]
     readonly empty?: boolean
+    readonly none?: readonly string[]
   }[]
   readonly freshness?: {
     readonly column: string
@@ -35,8 +36,11 @@ export type CompiledTable = {
   }
 
   readonly read: (row: LocalRow, subject: string) => SharedRecord
-  /** The version number of a row; undefined where the table has no versions. */
-  readonly version: ((row: LocalRow) => number) | undefined
+  /**
+   * Which record a row is a version of, and its number; undefined where the table has no versions. A row about a person is
+   * a version too: the newest may be the one that says so.
+   */
+  readonly version: ((row: LocalRow) => { readonly of: string; readonly number: number }) | undefined
 
   /** Chinese labels of the columns, in the order of the file. */
   readonly labels: Readonly<Record<string, string>>
@@ -63,7 +67,7 @@ export function compileTable(name: string, form: TableForm, rules: Compiler, voc
       column,
       ...(among !== undefined && { in: among }),
       ...(notIn !== undefined && { notIn }),
-      ...(empty !== undefined && { empty }),
+      ...(empty !== undefined && { empty, none: rules.none }),
     })),
     ...(freshness !== undefined && {
       freshness: {
@@ -73,9 +77,9 @@ export function compileTable(name: string, form: TableForm, rules: Compiler, voc
       },
     }),
     read: rowReader(name, form, mapped, rules, family),
-    version: version === undefined ? undefined : row => Number(row[version] ?? Number.NaN),
+    version: version === undefined ? undefined : versionReader(version, idReader(name, form.id, rules)),
     labels: form.columns,
-    writes: new Map(mapped.map(([field, rule]) => [field.name, rules.write(rule, field)])),
+    writes: writersOf(mapped, rules, vocabulary),
     shows: shown(form.shows),
   }
 }
@@ -91,7 +95,28 @@ function fieldsInOrder(form: TableForm, fields: ReadonlyMap<string, Field>) {
   return mapped.toSorted(([, a], [, b]) => rank(a) - rank(b))
 }
 
+function versionReader(column: string, id: (row: LocalRow) => string): NonNullable<CompiledTable['version']> {
+  return row => ({ of: id(row), number: Number(row[column] ?? Number.NaN) })
+}
+
 type Mapped = ReturnType<typeof fieldsInOrder>
+
+/** Where one field chooses the list of another (the scheme of a level), neither is written without the other. */
+function writersOf(mapped: Mapped, rules: Compiler, vocabulary: Vocabulary): CompiledTable['writes'] {
+  const writes = new Map(mapped.map(([field, rule]) => [field.name, rules.write(rule, field)]))
+  for (const [{ name, set = '' }, { codes }] of mapped) {
+    const chooser = typeof codes === 'object' ? codes.by : undefined
+    const [choose, write] = [writes.get(chooser ?? ''), writes.get(name)]
+    if (chooser === undefined || choose === undefined || write === undefined) continue
+    const terms = vocabulary.sets.get(set)
+    writes.set(name, (value, all) => {
+      const chosen = all[chooser]
+      const said = chosen !== undefined && choose(chosen, all).missing === undefined
+      return said ? write(value, all) : { columns: {}, missing: missing(value, 'no-word', terms) }
+    })
+  }
+  return writes
+}
 
 function rowReader(
   table: string,

@@ -67,9 +67,9 @@ export function toShared(rows: readonly FoundRow[], mapping: CompiledMapping): S
       records.push(record)
       continue
     }
-    const version = table.version(row)
+    const { of, number: version } = table.version(row)
     latest ??= new Map()
-    const key = `${name} ${subject} ${record.id}`
+    const key = `${name} ${subject} ${of}`
     const known = latest.get(key)
     if (known !== undefined && version < known.version) continue
     if (known !== undefined && version > known.version) {

@@ -105,9 +105,10 @@ const SchemeForm = z.strictObject({
   ...term,
   origin: Code,
   issuer: text,
-  levels: z
-    .array(z.strictObject({ code: Code, zh: text, en: text, rank: z.int().min(1).nullable(), note: text.optional() }))
-    .min(1),
+  /** None where a scheme gives a score alone, or its levels are not published. */
+  levels: z.array(
+    z.strictObject({ code: Code, zh: text, en: text, rank: z.int().min(1).nullable(), note: text.optional() }),
+  ),
 })
 
 const set = <Item extends z.ZodType>(item: Item) => z.strictObject({ ...head, codes: z.array(item).min(1) })

@@ -5,6 +5,7 @@ import { dayWriter } from './date.ts'
 import type { Dates, Relation, Rule } from './format.ts'
 import { amountOut } from './money.ts'
 import { codeOf, dayOf, listsOf, meaningsOf, splitter } from './read.ts'
+import { writeSpelling } from './spelling.ts'
 import type { Field, Term, Vocabulary } from './vocabulary.ts'
 
 /** What a value becomes in our columns. `missing` are parts for which we have no word. */
@@ -45,7 +46,10 @@ export function valueWriter(
   }
   switch (field.type) {
     case 'text':
-      return plain(value => (typeof value === 'string' ? value : undefined))
+      return plain(value => {
+        if (typeof value !== 'string') return undefined
+        return rule.spelling === undefined ? value : writeSpelling(value, rule.spelling)
+      })
     case 'date': {
       const write = dayWriter(dates)
       return plain(value => (typeof value === 'string' ? write(value) : undefined))
@@ -92,7 +96,8 @@ function codedWriter(
     if ('untranslated' in value) return lost(value, 'not-translated-there', terms)
     const list = lists.get(by === undefined ? '' : (codeOf(all[by]) ?? ''))
     if (list === undefined) return lost(value, 'no-word', terms)
-    const same = sameWords(value, list, asOf === undefined ? undefined : dayOf(all[asOf]))
+    const on = asOf === undefined ? undefined : dayOf(all[asOf])
+    const same = sameWords(value, list, on)
     if (same !== undefined) return same
 
     const { original } = value
@@ -106,7 +111,7 @@ function codedWriter(
     const said: { readonly word: string; readonly relation: Relation }[] = []
     const unsaid: string[] = []
     for (const code of stated) {
-      const found = list.write(code)
+      const found = wordOn(list, code, on)
       if (found === undefined) unsaid.push(code)
       else if (said.some(({ word }) => word === found.word)) continue
       else if (said.length < room) said.push(found)
@@ -120,6 +125,15 @@ function codedWriter(
       ...(unsaid.length > 0 && { missing: { original, meaning: named(unsaid, terms), reason: 'no-word' as const } }),
     }
   }
+}
+
+/** Our word for a code, where it means that code on the day of the record: a word of ours may mean another on another day. */
+function wordOn(list: Codes, code: string, on: string | undefined): ReturnType<Codes['write']> {
+  const found = list.write(code)
+  if (found === undefined || !list.dated) return found
+  const meaning = list.read(found.word, on)
+  const means = meaning?.codes.includes(code) && (meaning.certain || found.relation !== 'exact')
+  return means ? found : undefined
 }
 
 type Coded = Extract<Value, { original: string }>

@@ -42,6 +42,8 @@ type Condition = {
   readonly in?: readonly string[]
   readonly notIn?: readonly string[]
   readonly empty?: boolean
+  /** Texts that count as nothing where it is asked whether a column is empty (\N, 暂无). */
+  readonly none?: readonly string[]
 }
 
 export type Found = { readonly table: string; readonly subject: string; readonly row: Row }

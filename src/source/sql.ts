@@ -261,9 +261,13 @@ function queriesFor(table: Table, dialect: Dialect): Queries {
   const columns = table.columns.map(column => `${dialect.text(named(column))} as ${quoted(column)}`).join(', ')
   const keys = (matches: Dialect['is']) => table.key.columns.map(column => matches(named(column), 1)).join(' or ')
   const bound: string[][] = []
-  const conditions = table.where.map(({ column, in: among, notIn, empty }) => {
+  const conditions = table.where.map(({ column, in: among, notIn, empty, none = [] }) => {
     const text = dialect.text(named(column))
-    if (empty !== undefined) return `coalesce(trim(${text}), '') ${empty ? '=' : '<>'} ''`
+    if (empty !== undefined) {
+      const trimmed = `coalesce(trim(${text}), '')`
+      bound.push(['', ...none])
+      return `${empty ? '' : 'not '}${dialect.among(trimmed, bound.length + 1)}`
+    }
     bound.push([...(among ?? notIn ?? [])])
     const matches = dialect.among(text, bound.length + 1)
     return among === undefined ? `(${named(column)} is null or not (${matches}))` : matches

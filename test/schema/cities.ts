@@ -17,6 +17,12 @@ export function vocabularyFiles(): ConfigFile[] {
 
 export const vocabulary = readVocabulary(vocabularyFiles())
 
+/** Every city that has a mapping, in the order of the alphabet. */
+export const cityNames: readonly string[] = readdirSync(join(root, 'federation-config/mappings'))
+  .filter(name => name.endsWith('.json'))
+  .map(name => name.replace('.json', ''))
+  .toSorted()
+
 export function mappingFile(city: string): ConfigFile {
   const file = `${city}.json`
   return { file, text: readFileSync(join(root, 'federation-config/mappings', file), 'utf8') }
@@ -29,6 +35,7 @@ export function mappingOf(city: string): CompiledMapping {
 type Cell = string | number | { readonly today: number; readonly as: string }
 export type DemoTable = {
   readonly table: string
+  readonly source?: string
   readonly columns: Readonly<Record<string, string>>
   readonly indexes: readonly string[]
   readonly rows: readonly Readonly<Record<string, Cell>>[]

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { ConfigurationError, type Fault } from '#protocol/fault.ts'
 import { readMapping } from '#schema/mapping.ts'
-import { mappingFile, mappingOf, vocabulary } from './cities.ts'
+import { cityNames, mappingFile, mappingOf, vocabulary } from './cities.ts'
 
 /** The faults of a city's real mapping after a change to its text. */
 function faultsAfter(city: string, change: (text: string) => string): readonly Fault[] {
@@ -31,6 +31,13 @@ describe('a mapping', () => {
     expect([...mappingOf(city).families]).toEqual(['licence', 'penalty', 'list', 'rating'])
   })
 
+  test.each(cityNames)('of %s is read without a fault: every name exists, every code list is total both ways', city => {
+    const { city: id, tables, families } = mappingOf(city)
+    expect(id).toBe(city)
+    expect(tables.size).toBeGreaterThan(3)
+    for (const family of families) expect(vocabulary.families.has(family)).toBe(true)
+  })
+
   test('of Huizhou says that it is assumed, that of Jiangyin says it of the tables that are', () => {
     expect(mappingOf('huizhou').assumed).toBe(true)
     expect(mappingOf('jiangyin').assumed).toBe(false)
@@ -38,8 +45,8 @@ describe('a mapping', () => {
   })
 
   test('never selects a column that holds a person', () => {
-    const personal = /FDDBR|FZRXM|SFZ|ZJHM|ZJLX|FRDB|CREATE_USER/
-    for (const city of ['jiangyin', 'huizhou']) {
+    const personal = /FDDBR|FZRXM|SFZ|ZJHM|ZJLX|FRDB|CREATE_USER|legal_repre|card_no|CF010009/
+    for (const city of cityNames) {
       for (const table of mappingOf(city).tables.values()) {
         for (const column of table.columns) expect(column).not.toMatch(personal)
       }
@@ -51,7 +58,7 @@ describe('a mapping', () => {
   })
 
   test('labels every column it shows', () => {
-    for (const city of ['jiangyin', 'huizhou']) {
+    for (const city of cityNames) {
       for (const table of mappingOf(city).tables.values()) {
         for (const column of table.columns) expect(table.labels[column]).toMatch(/\p{Script=Han}/u)
       }
@@ -141,6 +148,22 @@ describe('a mapping with a fault is refused', () => {
       edited(form => delete form.tables.SGS_XZCF.fields.fine.unit),
       /an amount has a unit/,
       /^tables.SGS_XZCF.fields.fine$/,
+    ],
+    [
+      'a spelling of what is no text',
+      'ningbo',
+      edited(form => {
+        form.tables.xzcf_slhl.fields.fine.spelling = 'lower-case'
+      }),
+      /only a text has a spelling/,
+      /^tables.xzcf_slhl.fields.fine.spelling$/,
+    ],
+    [
+      'a spelling that does not exist',
+      'quzhou',
+      text => text.replace('"twelve-digits"', '"ten-digits"'),
+      /twelve-digits/,
+      /^tables.CF01.fields.division.spelling$/,
     ],
     [
       'a scheme without its levels',

@@ -48,7 +48,7 @@ describe('every row of the demo', () => {
       const today = Temporal.Now.plainDateISO('Asia/Shanghai').toString()
       const reasons = [
         state !== 'normal',
-        aboutPerson,
+        aboutPerson !== false,
         level === 'authorised',
         publishedUntil < today,
         endedOn <= today,

@@ -21,8 +21,9 @@ function faultsOf(files: readonly ConfigFile[]): readonly Fault[] {
 }
 
 describe('the shared vocabulary', () => {
-  test('holds the four families, the fourteen kinds of penalty and the levels of every scheme', () => {
-    expect([...vocabulary.families.keys()]).toEqual(['licence', 'penalty', 'list', 'rating'])
+  test('holds the families, the fourteen kinds of penalty and the levels of every scheme', () => {
+    const families = ['licence', 'penalty', 'list', 'rating', 'commitment', 'contract', 'breach']
+    expect([...vocabulary.families.keys()]).toEqual(families)
     expect(vocabulary.sets.get('penalty-kinds')?.size).toBe(14)
     expect(vocabulary.sets.get('share-levels')?.size).toBe(shareLevels.length)
     expect(vocabulary.sets.get('record-states')?.size).toBe(recordStates.length)
@@ -30,6 +31,10 @@ describe('the shared vocabulary', () => {
   })
 
   test('knows which field names the list or the scheme of a record', () => {
+    for (const family of ['commitment', 'contract', 'breach']) {
+      const { listField, schemeField } = vocabulary.families.get(family) ?? {}
+      expect([listField, schemeField], family).toEqual([undefined, undefined])
+    }
     expect(vocabulary.families.get('list')?.listField).toBe('type')
     expect(vocabulary.families.get('rating')?.schemeField).toBe('scheme')
   })

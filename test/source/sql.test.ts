@@ -25,6 +25,7 @@ const licence: Table = {
     { column: 'KIND', in: ['1', '2'] },
     { column: 'NAME', notIn: ["x'; drop table 许可; --", '作废'] },
     { column: 'AMOUNT', empty: false },
+    { column: '日期', empty: false, none: ['1900-01-01'] },
   ],
   freshness: { column: '日期', maxAgeSeconds: 86_400, instant: text => `${text}T00:00:00.000Z` },
 }
@@ -34,6 +35,7 @@ const rows = [
   [A, '作废', 1, '2026-03-03', 1],
   [A, '丙', 1, '2026-03-04', 3],
   [A, '丁', null, '2026-03-05', 1],
+  [A, '己', 1, '1900-01-01', 1],
   [B.toLowerCase(), '乙', 0.1, '2026-03-06', 1],
   [`统一社会信用代码：${B}`, '乙', 100, '2026-03-07', 1],
   ['91320281XXXXXX051J', '戊', 100, '2026-03-08', 1],
@@ -263,7 +265,7 @@ describe('PostgreSQL', () => {
       "create function scribble() returns text language sql as $$ insert into 许可 values (1) returning 'x' $$",
     )
     await admin.unsafe(
-      'create view writing as select scribble() as "CODE", \'\' as "NAME", \'1\' as "AMOUNT", \'\' as 日期, \'1\' as "KIND"',
+      'create view writing as select scribble() as "CODE", \'\' as "NAME", \'1\' as "AMOUNT", \'2026-03-01\' as 日期, \'1\' as "KIND"',
     )
     await expect(source.read(writing, [A])).rejects.toMatchObject({ code: 'source.unreachable' })
   })
