@@ -3,7 +3,7 @@ import { randomUUIDv7 } from 'node:crypto'
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { createServer as createHttp, type Server as HttpServer } from 'node:http'
 import { createServer as createHttps, type Server as HttpsServer } from 'node:https'
-import { type AddressInfo, Server, type Socket } from 'node:net'
+import { type AddressInfo, Server } from 'node:net'
 import { join } from 'node:path'
 import type { TLSSocket } from 'node:tls'
 import { getRequestListener } from '@hono/node-server'
@@ -20,10 +20,11 @@ import { type CompiledMapping, readMapping } from '#schema/mapping.ts'
 import { readVocabulary, type Vocabulary } from '#schema/vocabulary.ts'
 import { gather } from '#source/source.ts'
 import { openPostgres, openSqlite } from '#source/sql.ts'
-import type { Peer } from '#trust/anchors.ts'
 import { openDepartments } from '#trust/departments.ts'
 import { checkKeyFiles, type Keys, readKeys } from '#trust/keys.ts'
 import { jsonFiles, type LiveMembers, type Member, type Members, readMembers } from '#trust/members.ts'
+import { type NamedProxy, openCallers, readProxy } from '#trust/proxy.ts'
+import { openDoor } from './door.ts'
 import { openMetrics } from './metrics.ts'
 import { keepCurrent, ROUND } from './renew.ts'
 import type { Settings } from './settings.ts'
@@ -137,6 +138,7 @@ export async function startGateway(
   const now = Date.now
   const read = await readConfiguration({ ...settings, keeps: true }, now)
   const { members, vocabulary, mapping, agreements } = read
+  const proxy = settings.proxyCertificate === undefined ? undefined : readProxy(settings.proxyCertificate, now())
   await using opened = new AsyncDisposableStack()
   const metrics = openMetrics()
   const note = noting(log, metrics)
@@ -167,19 +169,25 @@ export async function startGateway(
     newJti: randomUUIDv7,
     note,
   }
-  const connected = new WeakMap<Socket, Peer>()
+  const callers = openCallers(members, proxy, now)
+  const door = openDoor({ turned: why => metrics.turned.inc({ why }) }, now)
   const parts = {
     city,
     drifts: acquaintance.drifts,
     departments: openDepartments(join(settings.data, 'departments.json')),
     metrics,
     log,
-    peerOf: (socket: Socket) => connected.get(socket),
+    callers,
+    door,
   }
-  const peers = opened.adopt(peerServer(outside(parts), read.keys, members), stop)
+  const peers = opened.adopt(peerServer(outside(parts), read.keys, members, proxy), stop)
+  door.guard(peers)
   peers.on('secureConnection', (socket: TLSSocket) => {
     try {
-      connected.set(socket, members.connected(socket.getPeerCertificate(true), now()))
+      const { city, isProxied } = callers.greet(socket)
+      // Whoever is no member, or no longer, stays a stranger for the door.
+      const isKnown = isProxied || members.find(city) !== undefined
+      if (isKnown && !door.accept(socket, city)) socket.destroy()
     } catch (error) {
       log.warn({ from: socket.remoteAddress, err: error }, 'connection refused')
       socket.destroy()
@@ -188,7 +196,7 @@ export async function startGateway(
   const within = opened.adopt(insideServer(inside(parts), settings), stop)
   await listen(within, settings.insideListen)
   await listen(peers, settings.peersListen)
-  current.onKeys(({ transport }) => peers.setSecureContext(secured(transport, members)))
+  current.onKeys(({ transport }) => peers.setSecureContext(secured(transport, members, proxy)))
   opened.adopt(current.begin(acquaintance, round), each => each.stop())
   const gateway = opened.move()
   const close = () => gateway.disposeAsync()
@@ -252,12 +260,14 @@ const patience = {
   keepAliveTimeout: 65_000,
   maxHeaderSize: 8_192,
 }
+/** How long not a byte may go either way over a connection on which an answer is due; milliseconds. */
+const SILENT = 30_000
 
-function peerServer(app: Surface, keys: Keys, members: Members) {
-  return createHttps(
+function peerServer(app: Surface, keys: Keys, members: Members, proxy: NamedProxy | undefined) {
+  const server = createHttps(
     {
       ...patience,
-      ...secured(keys.transport, members),
+      ...secured(keys.transport, members, proxy),
       requestCert: true,
       rejectUnauthorized: true,
       ALPNProtocols: ['http/1.1'],
@@ -265,10 +275,14 @@ function peerServer(app: Surface, keys: Keys, members: Members) {
     },
     getRequestListener(app.fetch),
   )
+  // Whoever does not read its answer is not waited for either; node:http sets no bound of its own on that.
+  server.setTimeout(SILENT)
+  return server
 }
 
-function secured({ keyPem, pem }: Keys['transport'], { anchors }: Members) {
-  return { key: keyPem, cert: pem, ca: anchors.rootsPem, minVersion: 'TLSv1.3' as const }
+function secured({ keyPem, pem }: Keys['transport'], { anchors }: Members, proxy: NamedProxy | undefined) {
+  const ca = proxy === undefined ? anchors.rootsPem : [anchors.rootsPem, proxy.pem]
+  return { key: keyPem, cert: pem, ca, minVersion: 'TLSv1.3' as const }
 }
 
 function insideServer(app: Surface, { insideTls }: Settings) {

@@ -28,6 +28,17 @@ export function openMetrics() {
       registers,
     }),
     inFlight: new Gauge({ name: 'xinqiao_questions_in_flight', help: 'Questions being answered now', registers }),
+    strangers: new Gauge({
+      name: 'xinqiao_strangers',
+      help: 'Open connections that have not shown the certificate of a member',
+      registers,
+    }),
+    turned: new Counter({
+      name: 'xinqiao_connections_refused_total',
+      help: 'Connections that were cut off, by what they were beyond',
+      labelNames: ['why'] as const,
+      registers,
+    }),
     ledgerEntries: new Gauge({ name: 'xinqiao_ledger_entries', help: 'Entries in the ledger', registers }),
     ready: new Gauge({
       name: 'xinqiao_ready',

@@ -65,6 +65,9 @@ const Environment = z.strictObject({
   XINQIAO_INSIDE_TLS: folder
     .optional()
     .describe('a folder with tls.pem and tls.key for the inside 对内证书; needed unless it listens on loopback'),
+  XINQIAO_PROXY_CERTIFICATE: folder
+    .optional()
+    .describe('对外代理证书 the certificate of the one proxy that ends TLS before us; its caller is whom it names'),
   XINQIAO_PEER_TIMEOUT_MS: z.coerce
     .number()
     .int()
@@ -92,6 +95,7 @@ export type Settings = {
   readonly peersListen: Listen
   readonly insideListen: Listen
   readonly insideTls: string | undefined
+  readonly proxyCertificate: string | undefined
   readonly peerTimeout: number
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent'
 }
@@ -116,6 +120,7 @@ export function readSettings(environment: Readonly<Record<string, string | undef
     peersListen: env.XINQIAO_PEERS_LISTEN,
     insideListen: env.XINQIAO_INSIDE_LISTEN,
     insideTls: env.XINQIAO_INSIDE_TLS,
+    proxyCertificate: env.XINQIAO_PROXY_CERTIFICATE,
     peerTimeout: env.XINQIAO_PEER_TIMEOUT_MS,
     logLevel: env.XINQIAO_LOG_LEVEL,
   }
@@ -141,6 +146,7 @@ const paths = [
   'XINQIAO_KEYS_PASSPHRASE_FILE',
   'XINQIAO_DATA',
   'XINQIAO_INSIDE_TLS',
+  'XINQIAO_PROXY_CERTIFICATE',
 ]
 
 /**

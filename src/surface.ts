@@ -1,7 +1,6 @@
 /** Two surfaces: peers come in from outside with a certificate, departments and operations from inside; what fails ends in one place. */
-import { type IncomingMessage, STATUS_CODES } from 'node:http'
-import type { Socket } from 'node:net'
-import { Hono } from 'hono'
+import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http'
+import { type Context, Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { HTTPException } from 'hono/http-exception'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
@@ -14,10 +13,11 @@ import { INTRODUCTION, STATEMENT } from '#exchange/post.ts'
 import { readJson } from '#protocol/json.ts'
 import { limits, type Problem, types } from '#protocol/message.ts'
 import { Refusal, refuse } from '#protocol/refusal.ts'
-import type { Peer } from '#trust/anchors.ts'
 import type { Departments } from '#trust/departments.ts'
+import type { Callers, Sender } from '#trust/proxy.ts'
 import { SEALED, sealedLength } from '#trust/seal.ts'
 import { configurationOf } from '#trust/statement.ts'
+import type { Door } from './door.ts'
 import { checkHealth, show } from './health.ts'
 import type { Metrics } from './metrics.ts'
 
@@ -28,14 +28,16 @@ export type Parts = {
   readonly departments: Departments
   readonly metrics: Metrics
   readonly log: Logger
-  /** Who is at the other end of a connection; undefined for one that was not accepted. */
-  readonly peerOf: (socket: Socket) => Peer | undefined
+  /** Who sends what comes from outside, and whether it is heard. */
+  readonly callers: Callers
+  readonly door: Door
 }
 
-type Bindings = { Bindings: { incoming: IncomingMessage } }
+type Ends = { incoming: IncomingMessage; outgoing: ServerResponse }
+type Bindings = { Bindings: Ends }
 export type Surface = Hono<Bindings>
 
-/** Questions answered at once; the rest is told to come back, so that none waits without end. */
+/** Departments' questions asked at once; the rest is told to come back, so that none waits without end. */
 const AT_ONCE = 256
 
 /**
@@ -56,30 +58,50 @@ function turns(): () => Promise<void> {
   }
 }
 
+/** A message that never came whole cost nothing, and a line that breaks is nobody's fault. */
+function countsAsFailed({ code }: Refusal): boolean {
+  return /^(form|token)\./.test(code) && code !== 'form.slow'
+}
+
 /** Characters of a question about a few subjects. A larger one gains nothing by company, and its answers fill the memory. */
 const SMALL = 2_048
 
 /** The surface for peer cities: where they ask, and where they learn who we are. */
-export function outside({ city, metrics, log, peerOf }: Parts): Surface {
+export function outside({ city, metrics, log, callers, door }: Parts): Surface {
   const app = new Hono<Bindings>()
   const together = turns()
-  let busy = 0
+  const heard = ({ incoming, outgoing }: Ends): Sender => {
+    const sender = callers.senderOf(incoming)
+    try {
+      door.hear(sender)
+    } catch (error) {
+      // Each further try is to cost it a handshake, and those are bounded. The proxy's connection is not only its.
+      if (!sender.isProxied) outgoing.shouldKeepAlive = false
+      throw error
+    }
+    return sender
+  }
   app.post('/query', async c => {
-    const { incoming } = c.env
+    const sender = heard(c.env)
+    try {
+      return await question(c, sender)
+    } catch (error) {
+      if (error instanceof Refusal && countsAsFailed(error)) door.failed(sender)
+      throw error
+    }
+  })
+  const question = async (c: Context<Bindings>, sender: Sender) => {
+    const { incoming, outgoing } = c.env
     const type = incoming.headers['content-type']
     const sealed = type === `application/${SEALED}`
     if (!sealed && type !== `application/${types.query}`) throw refuse('form.media-type')
-    const from = peerOf(incoming.socket)?.city(city.now())
-    if (from === undefined) throw refuse('token.transport', 'the connection has no accepted certificate')
     // Read before it counts: whoever sends slowly takes nobody's place.
     const token = await readText(incoming, sealed ? sealedLength(limits.queryBytes) : limits.queryBytes)
-    if (busy >= AT_ONCE) throw refuse('load.busy')
-    busy += 1
-    metrics.inFlight.set(busy)
+    const seat = door.seat(sender)
     const began = performance.now()
     try {
       if (token.length < SMALL) await together()
-      const reply = await answer({ token, sealed, city: from }, city)
+      const reply = await answer({ token, sealed, city: sender.city }, city)
       const ms = performance.now() - began
       const { iss: peer, jti, purpose } = reply.request.claims
       const outcome = reply.kind === 'answer' ? 'answered' : 'refused'
@@ -91,12 +113,20 @@ export function outside({ city, metrics, log, peerOf }: Parts): Surface {
       if (reply.refusal?.status === 429) c.header('retry-after', '60')
       return c.body(reply.token, reply.refusal?.status ?? 200, { 'content-type': `application/${typ}` })
     } finally {
-      busy -= 1
-      metrics.inFlight.set(busy)
+      // Kept until the answer is gone: one that is not fetched takes up memory.
+      if (incoming.socket.destroyed) seat[Symbol.dispose]()
+      else outgoing.once('close', () => seat[Symbol.dispose]())
     }
-  })
+  }
   const introduce = introducing(city)
-  app.get(INTRODUCTION, c => c.body(introduce(), 200, { 'content-type': STATEMENT }))
+  app.get(INTRODUCTION, c => {
+    heard(c.env)
+    return c.body(introduce(), 200, { 'content-type': STATEMENT })
+  })
+  app.all('*', c => {
+    door.failed(heard(c.env))
+    throw refuse('request.path')
+  })
   const note = noting(log, metrics)
   // These lines hold the named fields and no other, so nothing in them has to be searched for what must not be there.
   const access = log.child({}, { redact: [] })
@@ -104,7 +134,7 @@ export function outside({ city, metrics, log, peerOf }: Parts): Surface {
 }
 
 /** The surface for this city's departments and for those who run the gateway. */
-export function inside({ city, drifts, departments, metrics, log }: Parts): Surface {
+export function inside({ city, drifts, departments, metrics, log, door }: Parts): Surface {
   const app = new Hono<Bindings>()
   let busy = 0
   // Made when first asked for: its maker is a tenth of the gateway's memory, and most gateways are never asked.
@@ -120,6 +150,8 @@ export function inside({ city, drifts, departments, metrics, log }: Parts): Surf
   })
   app.get('/metrics', async c => {
     show(await healthOf(), metrics)
+    metrics.inFlight.set(door.seated)
+    metrics.strangers.set(door.strangers)
     metrics.ledgerEntries.set(await city.ledger.count())
     for (const { peer, seconds } of drifts()) metrics.clock.set({ peer }, seconds)
     return c.body(await metrics.registry.metrics(), 200, { 'content-type': metrics.registry.contentType })

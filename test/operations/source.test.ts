@@ -136,8 +136,10 @@ describe('a source that', () => {
 })
 
 describe('a gateway that is asked more than it can do', () => {
-  const AT_ONCE = 256
-  const MANY = AT_ONCE + 60
+  // Of one city, and of all departments.
+  const AT_ONCE = 128
+  const ASKED_AT_ONCE = 256
+  const MANY = ASKED_AT_ONCE + 60
 
   it('tells the last to come back, and answers all the others', async () => {
     const { keys, members } = await running.identity('huizhou')
@@ -147,7 +149,7 @@ describe('a gateway that is asked more than it can do', () => {
     })
     const burst = <T>(each: (i: number) => Promise<T>) => Promise.all(Array.from({ length: MANY }, (_, i) => each(i)))
     // Every connection is open before the rush, so that it comes at once.
-    await burst(async () => (await pool.request({ path: '/', method: 'GET' })).body.dump())
+    await burst(async () => (await pool.request({ path: '/.well-known/openid-federation', method: 'GET' })).body.dump())
     const tokens = await burst(
       async () => keys.signer(types.query, JSON.stringify(running.claims('huizhou', 'jiangyin'))).token,
     )
@@ -200,7 +202,7 @@ describe('a gateway that is asked more than it can do', () => {
       const responses = await Promise.all(Array.from({ length: MANY }, () => running.ask('huizhou', request)))
       const statuses = responses.map(({ status }) => status)
       expect(new Set(statuses)).toEqual(new Set([200, 503]))
-      expect(statuses.filter(status => status === 200).length).toBeGreaterThanOrEqual(AT_ONCE)
+      expect(statuses.filter(status => status === 200).length).toBeGreaterThanOrEqual(ASKED_AT_ONCE)
       // What was not asked is told as an error, what was asked and not answered as unknown: none as a clean record.
       for (const { status, body } of responses) {
         if (status === 503) expect(body.code).toBe('load.busy')
