@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFile
 import { join } from 'node:path'
 import { type Fault, readForm } from '#protocol/fault.ts'
 import { Refusal, refuse } from '#protocol/refusal.ts'
-import { type Anchors, type CertifiedKey, type Peer, provePeer, readAnchors, type Shown } from './anchors.ts'
+import { type Anchors, type CertifiedKey, type Peer, proveKey, provePeer, readAnchors, type Shown } from './anchors.ts'
 import { type Certificate, readCertificates } from './certificate.ts'
 import { type EncryptionKey, readEncryptionJwk } from './seal.ts'
 import {
@@ -88,7 +88,8 @@ export async function readMembers(
 
   const state = (roll: Roll, said: ReadonlyMap<string, Said>): State => {
     const members = roll.members.map(described => memberOf(described, said.get(described.id), roll.rules))
-    for (const { keys } of members) for (const key of keys.values()) remember(key, former, kept)
+    for (const { id, keys } of members)
+      for (const key of keys.values()) if (isCertified(id, key, anchors, now())) remember(key, former, kept)
     return { roll, said, members, byId: new Map(members.map(member => [member.id, member])) }
   }
   const take = async (bundle: Bundle, at: number) => {
@@ -251,6 +252,17 @@ function readChains(folder: string): Certificate[][] {
 
 function names(leaf: Certificate | undefined, entity: string): boolean {
   return leaf?.alternativeNames.some(name => name.form === 'uri' && name.value === entity) === true
+}
+
+/** Whether the federation's authority says that the key is the city's: what anybody publishes besides is not worth the disk. */
+function isCertified(city: string, key: CertifiedKey, anchors: Anchors, now: number): boolean {
+  try {
+    proveKey(city, key, anchors, now)
+    return true
+  } catch (error) {
+    if (error instanceof Refusal) return false
+    throw error
+  }
 }
 
 function remember(key: CertifiedKey, former: Map<string, CertifiedKey>, kept: string | undefined): void {
