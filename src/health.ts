@@ -125,11 +125,12 @@ function until(epochMilliseconds: number): Found {
 
 /** Ready with at least one agreement in force; says when the first of them ends, and which are not in force. */
 function inForceUntil({ agreements }: City, now: number): Found {
+  const resting = agreements.idle.map(({ id, why }) => `${id} rests: ${why}`)
   const idle = agreements.all.flatMap(({ text, begins, ends }) => {
     if (now < begins) return [`${text.id} begins on ${text.validFrom}`]
     return now < ends ? [] : [`${text.id} ended on ${text.validTo}`]
   })
-  const detail = idle.join(', ')
+  const detail = [...idle, ...resting].join(', ')
   const current = agreements.all.filter(({ begins, ends }) => begins <= now && now < ends)
   if (current.length === 0) throw refuse('agreement.unknown', `none is in force${detail && `: ${detail}`}`)
   return { ...until(Math.min(...current.map(({ ends }) => ends))), ...(detail && { detail }) }

@@ -5,6 +5,7 @@ import { bodyLimit } from 'hono/body-limit'
 import { HTTPException } from 'hono/http-exception'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import type { Logger } from 'pino'
+import type { z } from 'zod'
 import type { Drift } from '#exchange/acquaint.ts'
 import { answer } from '#exchange/answer.ts'
 import { AskRequest, ask } from '#exchange/ask.ts'
@@ -13,7 +14,7 @@ import { INTRODUCTION, STATEMENT } from '#exchange/post.ts'
 import { readJson } from '#protocol/json.ts'
 import { limits, type Problem, types } from '#protocol/message.ts'
 import { Refusal, refuse } from '#protocol/refusal.ts'
-import type { Departments } from '#trust/departments.ts'
+import type { Department, Departments } from '#trust/departments.ts'
 import type { Callers, Sender } from '#trust/proxy.ts'
 import { SEALED, sealedLength } from '#trust/seal.ts'
 import { configurationOf } from '#trust/statement.ts'
@@ -81,6 +82,8 @@ export function outside({ city, metrics, log, callers, door }: Parts): Surface {
     }
     return sender
   }
+  const answered = countingIn(metrics)
+  const took = metrics.seconds.labels({ direction: 'in' })
   app.post('/query', async c => {
     const sender = heard(c.env)
     try {
@@ -105,9 +108,10 @@ export function outside({ city, metrics, log, callers, door }: Parts): Surface {
       const ms = performance.now() - began
       const { iss: peer, jti, purpose } = reply.request.claims
       const outcome = reply.kind === 'answer' ? 'answered' : 'refused'
-      metrics.questions.inc({ direction: 'in', peer, outcome })
-      metrics.seconds.observe({ direction: 'in' }, ms / 1000)
-      if (reply.refusal === undefined) access.info({ peer, jti, purpose, outcome, ms }, 'question')
+      answered(peer, outcome)
+      took.observe(ms / 1000)
+      // Every question stands in the ledger, with more than a line may hold: the log is for what is out of order.
+      if (reply.refusal === undefined) access.debug({ peer, jti, purpose, outcome, ms }, 'question')
       else note(reply.refusal, { peer, jti, purpose, outcome, ms })
       const typ = sealed ? SEALED : types[reply.kind]
       if (reply.refusal?.status === 429) c.header('retry-after', '60')
@@ -161,10 +165,11 @@ export function inside({ city, drifts, departments, metrics, log, door }: Parts)
     document ??= JSON.stringify(describeInside(city.mapping))
     return c.body(document, 200, { 'content-type': 'application/json' })
   })
-  app.post('/ask', bounded(limits.queryBytes), async c => {
+  /** What all ways to ask have in common: who asks, in which form, how many at once, and what is counted and logged of it. */
+  const onBehalf = async <Q, A>(c: Context<Bindings>, form: z.ZodType<Q>, work: Work<Q, A>): Promise<A> => {
     const [, key] = /^Bearer (\S+)$/.exec(c.req.header('authorization') ?? '') ?? []
     const department = departments.find(key, city.now())
-    const request = AskRequest.safeParse(readJson(await c.req.text()))
+    const request = form.safeParse(readJson(await c.req.text()))
     if (!request.success) {
       throw refuse('request.form', request.error.issues.map(({ path, code }) => `${path.join('.')} ${code}`).join(', '))
     }
@@ -172,19 +177,65 @@ export function inside({ city, drifts, departments, metrics, log, door }: Parts)
     busy += 1
     const began = performance.now()
     try {
-      const told = await ask(request.data, department, city)
+      const { told, purpose, peers } = await work(request.data, department)
       const ms = performance.now() - began
       metrics.seconds.observe({ direction: 'out' }, ms / 1000)
-      for (const { peer, outcome } of told.peers) {
+      for (const { peer, outcome } of peers) {
         metrics.questions.inc({ direction: 'out', peer, outcome })
-        log.info({ department: department.id, peer, purpose: told.purpose, outcome, ms }, 'asked')
+        log.info({ department: department.id, peer, purpose, outcome, ms }, 'asked')
       }
-      return c.json(told)
+      return told
     } finally {
       busy -= 1
     }
+  }
+  app.post('/ask', bounded(limits.queryBytes), async c => {
+    const told = await onBehalf(c, AskRequest, async (request, department) => {
+      const told = await ask(request, department, city)
+      return { told, purpose: told.purpose, peers: told.peers }
+    })
+    return c.json(told)
+  })
+  app.post('/report', bounded(limits.queryBytes), async c => {
+    // Asked for seldom, and with its page a part of the gateway that most questions never need.
+    const { ReportRequest, report } = await import('#exchange/report.ts')
+    const file = await onBehalf(c, ReportRequest, async (request, department) => {
+      const told = await report(request, department, city)
+      const asked = told.report.cities.filter(({ outcome }) => outcome !== 'own' && outcome !== 'not-asked')
+      const peers = asked.map(({ city: peer, outcome }) => ({ peer, outcome }))
+      return { told, purpose: told.report.purpose.code, peers }
+    })
+    c.header('cache-control', 'no-store')
+    if (!(c.req.header('accept') ?? '').includes('text/html')) return c.json(file)
+    const { reportPage } = await import('./report-page.ts')
+    c.header('content-security-policy', "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'")
+    return c.html(await reportPage(file))
   })
   return ending(app, noting(log, metrics))
+}
+
+/** Does what a department asks for; gives it with what each peer came to. */
+type Work<Q, A> = (
+  request: Q,
+  department: Department,
+) => Promise<{
+  readonly told: A
+  readonly purpose: string
+  readonly peers: readonly { readonly peer: string; readonly outcome: string }[]
+}>
+
+/** Counts questions by peer and outcome. Each counter is looked up once: working out its labels costs more than counting. */
+function countingIn({ questions }: Metrics): (peer: string, outcome: string) => void {
+  const counters = new Map<string, { inc(): void }>()
+  return (peer, outcome) => {
+    const name = `${peer} ${outcome}`
+    let counter = counters.get(name)
+    if (counter === undefined) {
+      counter = questions.labels({ direction: 'in', peer, outcome })
+      counters.set(name, counter)
+    }
+    counter.inc()
+  }
 }
 
 /** Seconds for which one statement about us serves: asking is cheap for whoever asks, and signing is not. */

@@ -229,7 +229,7 @@ describe('our own certificates', () => {
     expect((await faultsOf()).map(({ file, problem }) => [file, problem])).toEqual([
       ['signing.pem', 'no signing certificate of ours has this key'],
       ['transport.pem', 'no transport certificate of ours has this key'],
-      [`agreements/${agreementId}.jiangyin.jws`, expect.stringContaining('of huizhou, not of jiangyin')],
+      [`agreements/${agreementId}.jiangyin.jws`, expect.stringContaining('by a key that is not the party’s')],
     ])
   })
 

@@ -1,5 +1,7 @@
 /** A city is everything that one gateway needs to answer and to ask, put together once by `gateway.ts`. */
+import type { Agreements } from '#agreement/agreement.ts'
 import type { Authority } from '#agreement/authorise.ts'
+import type { MeasureList } from '#agreement/measures.ts'
 import type { Ledger } from '#ledger/ledger.ts'
 import type { Refusal } from '#protocol/refusal.ts'
 import type { CompiledMapping } from '#schema/mapping.ts'
@@ -12,8 +14,11 @@ import type { Post } from './post.ts'
 
 export type City = Verifier &
   Authority & {
+    readonly agreements: Agreements
     readonly sources: Sources
     readonly mapping: CompiledMapping
+    /** Every city's own list of measures, by city: ours decides, another's is information. */
+    readonly measures: ReadonlyMap<string, MeasureList>
     readonly ledger: Ledger
     /** Ours, of this instant. */
     readonly keys: () => Keys

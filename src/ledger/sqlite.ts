@@ -107,8 +107,9 @@ export function openLedger(path: string, city: string, { retentionDays = DEFAULT
   try {
     db = new DatabaseSync(path, { defensive: true, timeout: BUSY_TIMEOUT })
     // A commit that has returned is on the disk (FULL). A reader that stays long lets the WAL grow; the limit takes it back.
+    // Carried over every 32 MB: the pages of the indexes that all entries touch are then written once instead of four times.
     db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF;
-      PRAGMA journal_size_limit = 67108864`)
+      PRAGMA journal_size_limit = 67108864; PRAGMA wal_autocheckpoint = 4096`)
     const changed = schemaFaults(db)
     if (changed.length > 0) throw new Error(changed.join('; '))
     const identity = readLedgerIdentity(db)
@@ -373,7 +374,9 @@ function serve(db: DatabaseSync, path: string, identity: Identity, retention: nu
 
 /** The entry as it is recorded with evidence. Throws TypeError where the two do not belong together. */
 function held(entry: Entry, evidence: Evidence, expiresAt: number): Entry {
-  if (entry.kind === 'declined') throw new TypeError('nothing was sent that could be evidence')
+  if (entry.kind === 'declined' || entry.kind === 'reported') {
+    throw new TypeError('nothing was sent that could be evidence')
+  }
   const wrong = lacking(entry, evidence)
   if (wrong !== undefined) throw new TypeError(`evidence is held whole or not at all: ${wrong}`)
   return { ...entry, heldUntil: new Date(expiresAt * 1000).toISOString() }

@@ -12,6 +12,7 @@ import { Refusal } from '#protocol/refusal.ts'
 import { type Federation, makeFederation } from '../../src/federation.ts'
 import { readIdentity, startGateway } from '../../src/gateway.ts'
 import { Readiness } from '../../src/health.ts'
+import { signRoll } from '../../src/office.ts'
 import { agreementId, claimsIn, type Running, runFederation } from '../federation.ts'
 
 describe('an agreement file', () => {
@@ -156,12 +157,12 @@ describe('an agreement file', () => {
     await withFile(signatureOf('huizhou'), signatures.get('jiangyin') ?? '', async () => {
       const [fault] = await faultsOf('jiangyin')
       expect(fault?.file).toContain('huizhou.jws')
-      expect(fault?.problem).toContain('of jiangyin, not of huizhou')
+      expect(fault?.problem).toContain('not the party’s')
     })
   })
 
   it.each<[string, (text: Agreement) => void, string, string]>([
-    ['a party that is no member', text => text.parties.push('atlantis'), 'parties[2]', 'member atlantis'],
+    ['a party that is no member', text => text.parties.push('atlantis'), '', 'atlantis has not signed'],
     ['a party twice', text => text.parties.push('huizhou'), 'parties', 'named twice'],
     ['a giver that is no party', text => grantOf(text).from.push('atlantis'), 'grants[0].from', 'party atlantis'],
     ['a receiver that is no party', text => grantOf(text).to.push('atlantis'), 'grants[0].to', 'party atlantis'],
@@ -303,6 +304,42 @@ describe('an agreement that', () => {
       ok: false,
       detail: expect.stringContaining(detail),
     })
+  })
+})
+
+describe('an agreement whose party is no longer there', () => {
+  const readiness = async (running: Running, city: string) => {
+    const ready = await fetch(`${running.gateway(city).insideUrl}/health/ready`)
+    return Readiness.parse(await ready.json()).checks.find(({ check }) => check === 'agreements')
+  }
+
+  it('rests when nobody else is left, and the gateway starts all the same and says so', async () => {
+    await using running = await runFederation()
+    const { office } = running.federation
+    rmSync(join(office.config, 'members', 'huizhou.json'))
+    await signRoll(office, 30, Date.now())
+    await running.stop('huizhou')
+    await running.restart('jiangyin')
+    expect(await readiness(running, 'jiangyin')).toMatchObject({
+      ok: false,
+      detail: expect.stringContaining('none is in force'),
+    })
+    expect(running.gateway('jiangyin').city.agreements.idle).toEqual([
+      { id: agreementId, why: 'no other party is on the roll' },
+    ])
+  })
+
+  it('or whose key was revoked rests until it is signed anew with another key', async () => {
+    await using running = await runFederation()
+    const { settings } = running.federation.city('jiangyin')
+    const list = await running.federation.authority.revoke([
+      readFileSync(join(settings.certs, 'huizhou-signing.pem'), 'utf8'),
+    ])
+    writeFileSync(join(settings.certs, 'crls', list.name), list.pem)
+    await running.restart('jiangyin')
+    const [idle] = running.gateway('jiangyin').city.agreements.idle
+    expect(idle).toMatchObject({ id: agreementId, why: expect.stringMatching(/huizhou has to sign anew: .*revoked/) })
+    expect((await readiness(running, 'jiangyin'))?.ok).toBe(false)
   })
 })
 
