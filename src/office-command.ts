@@ -87,9 +87,11 @@ function described({ number, made, until, digest, rules, members }: Roll): strin
   return [
     `名册 roll ${number}    ${day(made)} 至 until ${day(until)}    摘要 digest ${digest}`,
     `签名算法 algorithms ${rules.algorithms.join(', ')} · 吊销列表宽限 list grace ${rules.crlGraceSeconds} s · 新密钥公示 key published ${rules.publishSeconds} s`,
-    ...members.flatMap(({ id, name, endpoint, keys }) => [
-      `  ${id}  ${name.zh} ${name.en}  ${endpoint}`,
-      ...keys.map(({ kid, alg, chain: [leaf] }) => `      ${alg} ${kid}  至 until ${leaf && day(+leaf.notAfter)}`),
+    ...members.flatMap(({ id, name, divisions, endpoint, keys, transport, encryption }) => [
+      `  ${id}  ${name.zh} ${name.en}  ${divisions.join(' ')}  ${endpoint}`,
+      ...keys.map(({ kid, alg, chain: [leaf] }) => `      签名 ${alg} ${kid}  至 until ${leaf && day(+leaf.notAfter)}`),
+      ...transport.map(([leaf]) => `      传输 transport ${leaf?.digest}  至 until ${leaf && day(+leaf.notAfter)}`),
+      ...encryption.map(({ kid }) => `      加密 encryption ${kid}`),
     ]),
   ].join('\n')
 }

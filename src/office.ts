@@ -11,13 +11,23 @@ import { type Certificate, readCertificates, SIGNING, STATEMENTS, TRANSPORT } fr
 import { readKeyFile, readPassphrase, signerOf } from '#trust/keys.ts'
 import { jsonFiles } from '#trust/members.ts'
 import { readEncryptionJwk } from '#trust/seal.ts'
-import { Bundle, certifiedKey, type Described, numberOf, OFFICE, Rules, readRoll, rollOf } from '#trust/statement.ts'
+import {
+  Bundle,
+  certifiedKey,
+  type Described,
+  numberOf,
+  OFFICE,
+  Printed,
+  Rules,
+  readRoll,
+  rollOf,
+} from '#trust/statement.ts'
 
-const Both = z.strictObject({ zh: z.string().min(1), en: z.string().min(1) })
+const Both = z.strictObject({ zh: Printed, en: Printed })
 const files = z.array(z.string().regex(/^[A-Za-z0-9._-]+$/)).min(1)
 
 /** What a city hands in to be admitted: `members/<id>.json`. */
-const MemberForm = z.strictObject({
+export const MemberForm = z.strictObject({
   $schema: z.string().optional(),
   id: CityId.refine(id => id !== OFFICE, 'is the name of the office'),
   name: Both,

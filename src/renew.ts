@@ -15,6 +15,9 @@ import { watch } from './watch.ts'
 /** Milliseconds between two rounds in which every member is asked what it has to say of itself. */
 export const ROUND = 60_000
 
+/** The longest that a timer can wait; milliseconds. It goes off early, looks, and waits again. */
+const LONGEST = 2 ** 31 - 1
+
 export type Current = {
   /** Our keys of this instant. */
   readonly keys: () => Keys
@@ -36,11 +39,12 @@ export function keepCurrent(
   const listeners: ((keys: Keys) => void)[] = []
   let timer: NodeJS.Timeout | undefined
 
+  const again = () => void renew().catch(error => log.error({ err: error }, 'while taking up our keys'))
   /** Reads our keys anew. What is worse than before is not taken: a folder that is just being filled costs no question. */
   const renew = async () => {
     const faults: Fault[] = []
     const read = await readKeys(settings, settings.city, members, now(), faults)
-    if (read === undefined) {
+    if (read === undefined || faults.length > 0) {
       log.error(
         { faults: new ConfigurationError(faults).message },
         'our keys as they are on disk cannot be used; we go on with those we have',
@@ -48,11 +52,12 @@ export function keepCurrent(
       return
     }
     notePublished(settings.data, read, now())
+    members.keepLists()
     const before = keys
     keys = read
     if (before.signing.kid !== read.signing.kid) log.warn({ kid: read.signing.kid }, 'we sign with another key now')
     clearTimeout(timer)
-    if (read.changesAt !== undefined) timer = setTimeout(() => void renew(), read.changesAt - now() + 1).unref()
+    if (read.changesAt !== undefined) timer = setTimeout(again, Math.min(read.changesAt - now() + 1, LONGEST)).unref()
     for (const listener of listeners) listener(read)
   }
   const takeRoll = async () => {
@@ -73,9 +78,9 @@ export function keepCurrent(
         log.error({ faults: new ConfigurationError(faults).message }, 'a revocation list cannot be read')
       if (names.has('roll')) await takeRoll()
     } catch (error) {
-      if (!(error instanceof Refusal)) throw error
+      // Whatever is wrong with the roll, the keys that changed with it are read all the same.
       log.error(
-        { code: error.code, detail: error.detail },
+        error instanceof Refusal ? { code: error.code, detail: error.detail } : { err: error },
         'the roll on disk is not believed; we go on with the one that we hold',
       )
     }

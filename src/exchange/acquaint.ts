@@ -22,6 +22,9 @@ export type Acquaintance = {
  */
 const PAUSE = 5
 
+/** Cities asked at once in a round: what each answers is held in memory until it is read. */
+const AT_ONCE = 8
+
 /** Seconds by which clocks may differ before we say so: half of what a message may differ by. */
 export const DRIFT = 5
 
@@ -33,10 +36,11 @@ export function openAcquaintance({ id, now, note, post, members }: Us): Acquaint
 
   const ask = async (city: string) => {
     try {
-      const peer = members.find(city)
+      // Asked even when the roll has ended: its successor may be there already.
+      const peer = members.all.find(member => member.id === city)
       if (peer === undefined) return
       const before = now()
-      const { token, date } = await post.introduction(peer)
+      const { token, date } = await post.introduction(peer, members.roll.number)
       const there = Date.parse(date)
       // The header is in whole seconds, cut off; half a second more is right on average.
       if (!Number.isNaN(there)) clocks.set(city, (there + 500 - (before + now()) / 2) / 1000)
@@ -47,7 +51,8 @@ export function openAcquaintance({ id, now, note, post, members }: Us): Acquaint
   }
   const acquaint = (city: string) => {
     const last = asked.get(city)
-    if (last !== undefined && now() - last.at < PAUSE * 1000) return last.done
+    // A clock that was set back is no reason never to ask again.
+    if (last !== undefined && Math.abs(now() - last.at) < PAUSE * 1000) return last.done
     const done = ask(city)
     asked.set(city, { at: now(), done })
     return done
@@ -55,7 +60,14 @@ export function openAcquaintance({ id, now, note, post, members }: Us): Acquaint
   return {
     acquaint,
     async everyone() {
-      await Promise.all(members.all.filter(member => member.id !== id).map(member => acquaint(member.id)))
+      const cities = members.all.map(member => member.id).filter(city => city !== id)
+      const next = async (): Promise<void> => {
+        const city = cities.pop()
+        if (city === undefined) return
+        await acquaint(city)
+        await next()
+      }
+      await Promise.all(Array.from({ length: AT_ONCE }, next))
       for (const city of clocks.keys()) if (members.find(city) === undefined) clocks.delete(city)
     },
     drifts: () => [...clocks].map(([peer, seconds]) => ({ peer, seconds })),

@@ -2,7 +2,7 @@
 import type { Pool } from 'undici'
 import { limits, Problem, types } from '#protocol/message.ts'
 import { type Refusal, refuse } from '#protocol/refusal.ts'
-import type { Shown } from '#trust/anchors.ts'
+import type { Peer, Shown } from '#trust/anchors.ts'
 import type { Keys } from '#trust/keys.ts'
 import type { Member, Members } from '#trust/members.ts'
 import { SEALED, sealedLength } from '#trust/seal.ts'
@@ -17,8 +17,8 @@ export type Post = {
    * `peer.unreachable`, `peer.slow`, `peer.refused` or `peer.answer`.
    */
   send(peer: Member, token: string, sealed: boolean): Promise<Reply>
-  /** What a member says of itself, not yet verified, and the time of its clock. Throws as `send` does. */
-  introduction(peer: Member): Promise<{ readonly token: string; readonly date: string }>
+  /** What a member says of itself, not yet verified, and the time of its clock; with its roll if that is above `number`. Throws as `send` does. */
+  introduction(peer: Member, number: number): Promise<{ readonly token: string; readonly date: string }>
   close(): Promise<void>
 }
 
@@ -28,7 +28,12 @@ export const INTRODUCTION = '/.well-known/openid-federation'
 /** The media type of a statement (OpenID Federation 1.0 section 9.2). */
 export const STATEMENT = `application/${STATEMENT_TYPE}`
 
-type Opened = { readonly pool: Pool; readonly endpoint: string; readonly transport: Keys['transport'] }
+type Opened = {
+  readonly pool: Pool
+  readonly shown: Map<string, Peer>
+  readonly endpoint: string
+  readonly transport: Keys['transport']
+}
 
 /**
  * One pool of connections for each peer, made when first used, and made anew when the peer's address or our own transport key
@@ -42,9 +47,11 @@ export function openPost(keys: () => Keys, members: Members, now: () => number, 
     const { transport } = keys()
     const { endpoint } = peer
     let opened = pools.get(peer.id)
-    if (opened?.endpoint !== endpoint || opened.transport !== transport) {
+    const isProved = opened === undefined || [...opened.shown.values()].every(each => isOf(peer.id, each, now()))
+    if (opened?.endpoint !== endpoint || opened.transport !== transport || !isProved) {
       // What is under way on the old one is still answered.
-      if (opened !== undefined) void opened.pool.close()
+      if (opened !== undefined) void (isProved ? opened.pool.close() : opened.pool.destroy())
+      const shown = new Map<string, Peer>()
       const pool = new Pool(new URL(endpoint).origin, {
         connections: 16,
         connect: {
@@ -53,8 +60,11 @@ export function openPost(keys: () => Keys, members: Members, now: () => number, 
           cert: transport.pem,
           key: transport.keyPem,
           minVersion: 'TLSv1.3',
+          // On a resumed session node:tls asks nobody who the peer is.
+          maxCachedSessions: 0,
           // Not the host name: the peer is who its certificate says, by our own validator.
-          checkServerIdentity: (_host: string, certificate: Shown) => identity(peer, certificate, members, now()),
+          checkServerIdentity: (_host: string, certificate: Shown) =>
+            identity(peer, certificate, members, now(), shown),
         },
         headersTimeout: timeout,
         bodyTimeout: timeout,
@@ -63,28 +73,39 @@ export function openPost(keys: () => Keys, members: Members, now: () => number, 
         // Shorter than the peer's, so that a connection it is about to close is not chosen.
         keepAliveTimeout: 4_000,
       })
-      opened = { pool, endpoint, transport }
+      opened = { pool, shown, endpoint, transport }
       pools.set(peer.id, opened)
     }
     return opened.pool
   }
   return {
     send: async (peer, token, sealed) => exchange(await poolOf(peer), new URL(peer.endpoint), token, sealed, timeout),
-    introduction: async peer => introduce(await poolOf(peer), new URL(peer.endpoint), timeout),
+    introduction: async (peer, number) => introduce(await poolOf(peer), new URL(peer.endpoint), number, timeout),
     close: async () => {
       await Promise.all([...pools.values()].map(({ pool }) => pool.close()))
     },
   }
 }
 
-function identity(peer: Member, certificate: Shown, members: Members, now: number): Error | undefined {
+function identity(peer: Member, certificate: Shown, members: Members, now: number, shown: Map<string, Peer>) {
   try {
-    const city = members.connected(certificate, now).city(now)
+    const found = members.connected(certificate, now)
+    const city = found.city(now)
+    if (city === peer.id) shown.set(Buffer.from(certificate.raw).toString('base64'), found)
     return city === peer.id
       ? undefined
       : refuse('peer.unreachable', `the address of ${peer.id} shows a certificate of ${city}`)
   } catch (error) {
-    return error instanceof Error ? error : new Error(String(error))
+    return refuse('peer.unreachable', error instanceof Error ? error.message : String(error), error)
+  }
+}
+
+/** Whether a connection that was opened as this city's still is, by the lists and the time of now. */
+function isOf(city: string, shown: Peer, now: number): boolean {
+  try {
+    return shown.city(now) === city
+  } catch {
+    return false
   }
 }
 
@@ -92,11 +113,11 @@ function pathOf(endpoint: URL, path: string): string {
   return endpoint.pathname.replace(/\/$/, '') + path
 }
 
-async function introduce(pool: Pool, endpoint: URL, timeout: number) {
+async function introduce(pool: Pool, endpoint: URL, number: number, timeout: number) {
   try {
     const { statusCode, headers, body } = await pool.request({
       method: 'GET',
-      path: pathOf(endpoint, INTRODUCTION),
+      path: `${pathOf(endpoint, INTRODUCTION)}?roll=${number}`,
       headers: { accept: STATEMENT },
       signal: AbortSignal.timeout(timeout),
     })

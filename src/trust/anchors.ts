@@ -99,7 +99,7 @@ export function readLists(certs: string, crls: CrlStore, faults: Fault[]): void 
  */
 export function proveKey(city: string, key: CertifiedKey, anchors: Anchors, now: number): number {
   const known = anchors.proofs.get(key)
-  const { revision } = anchors.crls
+  const revision = `${anchors.crls.revision} ${anchors.grace()}`
   if (known?.revision === revision && known.city === city && known.from <= now && now < known.until) return known.until
   const proof = { ...prove(city, key.chain, anchors, now, [SIGNING]), revision }
   anchors.proofs.set(key, proof)
@@ -149,7 +149,12 @@ export type Peer = { readonly city: (now: number) => string }
  * statements: a resumed connection shows the peer's certificate alone. Throws `token.certificate`, as does what it gives
  * as soon as the proof no longer holds. `now` is epoch milliseconds.
  */
-export function provePeer(certificate: Shown, anchors: Anchors, issuers: readonly Certificate[], now: number): Peer {
+export function provePeer(
+  certificate: Shown,
+  anchors: Anchors,
+  issuersOf: (city: string) => readonly Certificate[],
+  now: number,
+): Peer {
   const shown: Certificate[] = []
   for (
     let each: Shown | undefined = certificate;
@@ -159,12 +164,16 @@ export function provePeer(certificate: Shown, anchors: Anchors, issuers: readonl
     shown.push(readCertificate(each.raw))
     if (each.issuerCertificate === each) break
   }
-  const known = [...new Map([...shown, ...issuers].map(each => [each.digest, each])).values()]
-  const look = (at: number) => ({ ...lead(known, anchors, at, TRANSPORT), revision: anchors.crls.revision })
+  const [city = ''] = (shown[0]?.alternativeNames ?? []).flatMap(({ form, value }) =>
+    form === 'uri' ? [String(value).slice('xinqiao://'.length, -'.city'.length)] : [],
+  )
+  const known = [...new Map([...shown, ...issuersOf(city)].map(each => [each.digest, each])).values()]
+  const revision = () => `${anchors.crls.revision} ${anchors.grace()}`
+  const look = (at: number) => ({ ...lead(known, anchors, at, TRANSPORT), revision: revision() })
   let proof = look(now)
   return {
     city(at) {
-      if (proof.revision !== anchors.crls.revision || at < proof.from || proof.until <= at) proof = look(at)
+      if (proof.revision !== revision() || at < proof.from || proof.until <= at) proof = look(at)
       return proof.city
     },
   }

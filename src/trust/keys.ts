@@ -75,7 +75,7 @@ export async function readKeys(
     ({ key }) => !signing.some(each => each.key.equals(key)),
   )
   const shown = sound(apart, faults, ({ chain }) => provePath(city, chain, anchors, now, TRANSPORT))
-  const since = readPublished(places.data, faults)
+  const since = readPublished(places.data)
   const current = choose(published, since, members, city, now)
   const [first] = shown
   if (current === undefined || first === undefined) return undefined
@@ -209,24 +209,24 @@ function choose(
 const PUBLISHED = 'published.json'
 const Published = z.record(z.string().regex(/^[A-Za-z0-9_-]{43}$/), z.int())
 
-/** Since when (epoch milliseconds) each of our signing keys is published, by `kid`. */
-function readPublished(data: string, faults: Fault[]): ReadonlyMap<string, number> {
+/** Since when (epoch milliseconds) each of our signing keys is published, by `kid`. What cannot be read is published anew. */
+function readPublished(data: string): ReadonlyMap<string, number> {
   const path = join(data, PUBLISHED)
   if (!existsSync(path)) return new Map()
-  return new Map(
-    Object.entries(readForm({ file: PUBLISHED, text: readFileSync(path, 'utf8') }, Published, faults) ?? {}),
-  )
+  return new Map(Object.entries(readForm({ file: PUBLISHED, text: readFileSync(path, 'utf8') }, Published, []) ?? {}))
 }
 
 /** Writes down that these keys are published from now on (epoch milliseconds), those that were not yet. */
 export function notePublished(data: string, { described }: Keys, now: number): void {
-  const since = readPublished(data, [])
+  const since = readPublished(data)
   const fresh = described.keys.filter(({ kid }) => !since.has(kid))
   if (fresh.length === 0) return
   mkdirSync(data, { recursive: true, mode: 0o700 })
   const path = join(data, PUBLISHED)
   // Whole or not at all: a crash between the two leaves the old file, and the key is published once more.
-  writeFileSync(`${path}.new`, JSON.stringify(Object.fromEntries([...since, ...fresh.map(({ kid }) => [kid, now])])))
+  writeFileSync(`${path}.new`, JSON.stringify(Object.fromEntries([...since, ...fresh.map(({ kid }) => [kid, now])])), {
+    flush: true,
+  })
   renameSync(`${path}.new`, path)
 }
 

@@ -1,16 +1,28 @@
 /** Who belongs, now: the newest roll that the federation's office signed, with the keys that its members have published since. */
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { sha256 } from '#protocol/canonical.ts'
 import { type Fault, readForm } from '#protocol/fault.ts'
 import { Refusal, refuse } from '#protocol/refusal.ts'
-import { type Anchors, type CertifiedKey, type Peer, proveKey, provePeer, readAnchors, type Shown } from './anchors.ts'
-import { type Certificate, readCertificates } from './certificate.ts'
+import {
+  type Anchors,
+  type CertifiedKey,
+  type Peer,
+  proveKey,
+  provePath,
+  provePeer,
+  readAnchors,
+  readLists,
+  type Shown,
+} from './anchors.ts'
+import { type Certificate, readCertificates, STATEMENTS } from './certificate.ts'
 import { type EncryptionKey, readEncryptionJwk } from './seal.ts'
 import {
   Bundle,
   certifiedKey,
   type Described,
   numberOf,
+  OFFICE,
   pemOf,
   type Roll,
   type Rules,
@@ -40,8 +52,8 @@ export type Members = {
   readonly roll: Roll
   readonly all: readonly Member[]
   find(id: string): Member | undefined
-  /** A signing key that was a member's once, for signatures that stay. */
-  former(kid: string): CertifiedKey | undefined
+  /** A signing key that was a member's once, by its certificate (`x5t#S256`), for signatures that stay. */
+  former(thumbprint: string): CertifiedKey | undefined
   /** Chains that lie among the public certificates, of those whose first certificate names this entity. */
   chainsOf(entity: string): readonly (readonly Certificate[])[]
   /** Who is at the other end of a TLS connection. Throws `token.certificate`. `now` is epoch milliseconds. */
@@ -57,6 +69,8 @@ export type LiveMembers = Members & {
   take(bundle: Bundle, now: number): Promise<'taken' | 'known' | 'older'>
   /** Takes what a city says of itself, and the roll that it goes by where that is newer. Throws as `take` does. */
   learn(city: string, token: string, now: number): Promise<'taken' | 'known'>
+  /** Writes down the revocation lists that were proved, for the next start. */
+  keepLists(): void
 }
 
 export type Places = {
@@ -84,52 +98,78 @@ export async function readMembers(
   const anchors = readAnchors(certs, faults, () => (held?.roll.rules.crlGraceSeconds ?? 0) * 1000)
   const learnt = data === undefined ? undefined : join(data, 'federation')
   const kept = keeps && learnt
+  // A list that was proved once is not given up for an older one, whatever lies in the folder at the next start.
+  if (learnt !== undefined) readLists(learnt, anchors.crls, [])
   const former = await readFormer(certs, learnt)
 
-  const state = (roll: Roll, said: ReadonlyMap<string, Said>): State => {
-    const members = roll.members.map(described => memberOf(described, said.get(described.id), roll.rules))
-    for (const { id, keys } of members)
-      for (const key of keys.values()) if (isCertified(id, key, anchors, now())) remember(key, former, kept)
-    return { roll, said, members, byId: new Map(members.map(member => [member.id, member])) }
+  const build = (admitted: Described, said: Said | undefined, rules: Rules): Member => {
+    const member = memberOf(admitted, said, rules)
+    for (const key of member.keys.values()) if (isCertified(member.id, key, anchors, now())) remember(key, former, kept)
+    return member
   }
+  /** A roll whose office was revoked since binds nobody: or whoever stole that key had the last word for ever. */
+  const isRevoked = ({ office }: Roll, at: number) => {
+    try {
+      provePath(OFFICE, office, anchors, at, [STATEMENTS])
+      return false
+    } catch (error) {
+      if (error instanceof Refusal) return error.message.includes('revocation.revoked')
+      throw error
+    }
+  }
+  const isAbove = (roll: Roll | undefined, bundle: Bundle, at: number) =>
+    roll !== undefined && (claimed(bundle) ?? roll.number) < roll.number && !isRevoked(roll, at)
   const take = async (bundle: Bundle, at: number) => {
     if (held !== undefined && bundle.roll === held.roll.bundle.roll) return 'known'
+    if (isAbove(held?.roll, bundle, at)) return 'older'
     const roll = await readRoll(bundle, anchors, at)
-    if (held !== undefined && roll.number < held.roll.number) return 'older'
-    if (held !== undefined && roll.number === held.roll.number) {
-      if (roll.digest === held.roll.digest) return 'known'
+    // Asked again: another roll may have come while this one was proved.
+    if (isAbove(held?.roll, bundle, at)) return 'older'
+    if (held?.roll.digest === roll.digest) return 'known'
+    if (held?.roll.number === roll.number && !isRevoked(held.roll, at)) {
       throw refuse('token.claims', `two rolls of number ${roll.number}: the office signed both`)
     }
     const ids = new Set(roll.members.map(({ id }) => id))
-    held = state(roll, new Map([...(held?.said ?? [])].filter(([id]) => ids.has(id))))
+    const said = new Map([...(held?.said ?? [])].filter(([id]) => ids.has(id)))
+    held = stateOf(
+      roll,
+      said,
+      roll.members.map(described => build(described, said.get(described.id), roll.rules)),
+    )
     if (kept !== undefined) writeWhole(kept, ROLL, JSON.stringify(bundle))
     return 'taken'
   }
-  const learn = async (city: string, token: string, at: number) => {
-    const { described, made, roll } = await readConfiguration(token, city, anchors, at)
-    const rolled = await take(roll, at)
+  const learn = async (city: string, token: string, at: number, again = false) => {
+    const { described, made, roll } = await readConfiguration(token, city, anchors, at, again)
+    const rolled = roll === undefined ? 'known' : await take(roll, at)
     if (held?.byId.has(city) !== true) throw refuse('token.issuer', `${city} is not on the roll`)
     if (made <= (held.said.get(city)?.made ?? 0)) return rolled === 'taken' ? 'taken' : 'known'
     const before = held.byId.get(city)
-    held = state(held.roll, new Map([...held.said, [city, { described, made }]]))
+    const admitted = held.roll.members.find(({ id }) => id === city)
+    if (admitted === undefined) throw refuse('token.issuer', `${city} is not on the roll`)
+    const after = build(admitted, { described, made }, held.roll.rules)
+    const members = held.members.map(member => (member.id === city ? after : member))
+    held = stateOf(held.roll, new Map([...held.said, [city, { described, made }]]), members)
     if (kept !== undefined) writeWhole(kept, `${city}.jwt`, token)
-    return rolled === 'taken' || !sameKeys(before, held.byId.get(city)) ? 'taken' : 'known'
+    return rolled === 'taken' || !sameKeys(before, after) ? 'taken' : 'known'
   }
 
   // What was learnt was proved when it was written: nothing older counts, even where that itself no longer proves itself.
   const sources = [...(learnt === undefined ? [] : [join(learnt, ROLL)]), join(config, ROLL)].filter(each =>
     existsSync(each),
   )
-  const bundles = sources.flatMap(
-    path => readForm({ file: ROLL, text: readFileSync(path, 'utf8') }, Bundle, faults) ?? [],
-  )
-  const numbered = bundles.map(bundle => ({ bundle, number: claimed(bundle) }))
-  const newest = Math.max(...numbered.map(({ number }) => number))
-  for (const { bundle } of numbered.filter(({ number }) => number === newest)) {
+  const bundles = sources.flatMap(path => {
+    // What the gateway wrote itself is worth nothing where it cannot be read, and no reason not to start.
+    const found = path === join(config, ROLL) ? faults : []
+    return readForm({ file: ROLL, text: readFileSync(path, 'utf8') }, Bundle, found) ?? []
+  })
+  for (const bundle of bundles.toSorted((a, b) => (claimed(b) ?? 0) - (claimed(a) ?? 0))) {
     try {
       await take(bundle, now())
     } catch (error) {
       if (!(error instanceof Refusal)) throw error
+      // Its office was revoked: the next one may be older, and counts.
+      if (error.message.includes('revocation.revoked')) continue
       faults.push({
         file: ROLL,
         path: '',
@@ -137,13 +177,14 @@ export async function readMembers(
         remedy: 'fetch the newest roll from the federation’s office, and the current revocation lists',
       })
     }
+    break
   }
   if (held === undefined) {
-    if (sources.length === 0) {
+    if (!faults.some(({ file }) => file === ROLL)) {
       faults.push({
         file: ROLL,
         path: '',
-        problem: 'there is no roll of members',
+        problem: sources.length === 0 ? 'there is no roll of members' : 'the office that signed it was revoked',
         remedy: 'put the one that the federation’s office signed there: `xinqiao office sign` makes it',
       })
     }
@@ -153,7 +194,7 @@ export async function readMembers(
     const path = join(learnt ?? '', `${id}.jwt`)
     if (learnt === undefined || !existsSync(path)) continue
     // What no longer holds is passed over: the member is asked again as soon as we run.
-    await learn(id, readFileSync(path, 'utf8'), now()).catch(() => undefined)
+    await learn(id, readFileSync(path, 'utf8'), now(), true).catch(() => undefined)
   }
   const current = () => {
     if (held === undefined) throw new Error('no roll')
@@ -169,26 +210,38 @@ export async function readMembers(
     },
     // After its end a roll says nothing any more, and nobody is a member.
     find: id => (now() < current().roll.until ? current().byId.get(id) : undefined),
-    former: kid => former.get(kid),
+    former: thumbprint => former.get(thumbprint),
     chainsOf: entity => readChains(certs).filter(([leaf]) => names(leaf, entity)),
     connected: (certificate, at) =>
       provePeer(
         certificate,
         anchors,
-        current().members.flatMap(({ transport }) => transport.flatMap(({ chain }) => chain.slice(1))),
+        city =>
+          current()
+            .byId.get(city)
+            ?.transport.flatMap(({ chain }) => chain.slice(1)) ?? [],
         at,
       ),
     take,
-    learn,
+    learn: (city, token, at) => learn(city, token, at),
+    keepLists() {
+      if (kept === undefined) return
+      for (const crl of anchors.crls.proven())
+        writeWhole(join(kept, 'crls'), `${sha256(`${crl.issuer.key} ${crl.keyId}`)}.pem`, pemOfList(crl.der))
+    },
   }
 }
 
-/** The number of a roll that may prove to be none. */
-function claimed(bundle: Bundle): number {
+function stateOf(roll: Roll, said: ReadonlyMap<string, Said>, members: readonly Member[]): State {
+  return { roll, said, members, byId: new Map(members.map(member => [member.id, member])) }
+}
+
+/** The number of what may prove to be no roll; undefined where it has not even the form of one. */
+function claimed(bundle: Bundle): number | undefined {
   try {
     return numberOf(bundle)
   } catch (error) {
-    if (error instanceof Refusal) return 0
+    if (error instanceof Refusal) return undefined
     throw error
   }
 }
@@ -235,7 +288,7 @@ function sameKeys(one: Member | undefined, other: Member | undefined): boolean {
 async function readFormer(certs: string, learnt: string | undefined): Promise<Map<string, CertifiedKey>> {
   const chains = [...readChains(certs), ...(learnt === undefined ? [] : readChains(join(learnt, 'keys')))]
   const keys = await Promise.all(chains.map(certifiedKey))
-  return new Map(keys.flatMap(key => (key === undefined ? [] : [[key.kid, key]])))
+  return new Map(keys.flatMap(key => (key === undefined ? [] : [[key.thumbprint, key]])))
 }
 
 /** What of a folder's `*.pem` can be read as certificates; what cannot proves nothing and is no one's loss. */
@@ -248,6 +301,14 @@ function readChains(folder: string): Certificate[][] {
       return []
     }
   })
+}
+
+function pemOfList(der: Uint8Array): string {
+  const lines =
+    Buffer.from(der)
+      .toString('base64')
+      .match(/.{1,64}/g) ?? []
+  return `-----BEGIN X509 CRL-----\n${lines.join('\n')}\n-----END X509 CRL-----\n`
 }
 
 function names(leaf: Certificate | undefined, entity: string): boolean {
@@ -266,16 +327,16 @@ function isCertified(city: string, key: CertifiedKey, anchors: Anchors, now: num
 }
 
 function remember(key: CertifiedKey, former: Map<string, CertifiedKey>, kept: string | undefined): void {
-  if (former.has(key.kid)) return
-  former.set(key.kid, key)
-  if (kept !== undefined) writeWhole(join(kept, 'keys'), `${key.kid}.pem`, pemOf(key.chain))
+  if (former.has(key.thumbprint)) return
+  former.set(key.thumbprint, key)
+  if (kept !== undefined) writeWhole(join(kept, 'keys'), `${key.thumbprint}.pem`, pemOf(key.chain))
 }
 
-/** Replaces a file at once: a crash leaves the old one or the new one. */
+/** Replaces a file at once: a crash leaves the old one or the new one, and so does a loss of power. */
 function writeWhole(folder: string, file: string, text: string): void {
   mkdirSync(folder, { recursive: true, mode: 0o700 })
   const path = join(folder, file)
-  writeFileSync(`${path}.new`, text, { mode: 0o600 })
+  writeFileSync(`${path}.new`, text, { mode: 0o600, flush: true })
   renameSync(`${path}.new`, path)
 }
 

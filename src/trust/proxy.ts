@@ -85,6 +85,8 @@ export type Callers = {
    * every message, since a list may revoke what was good when the connection opened.
    */
   senderOf(message: IncomingMessage): Sender
+  /** Whether the proxy passed this message on. */
+  isProxied(message: IncomingMessage): boolean
 }
 
 /** A city, and from where it speaks: the address is the proxy's where it speaks through the proxy. */
@@ -128,6 +130,7 @@ export function openCallers(
       peers.set(connection, peer)
       return { city, address, isProxied: false }
     },
+    isProxied: ({ socket }) => proxied.has(socket),
     senderOf(message) {
       const { socket, headers } = message
       const { remoteAddress: address } = socket

@@ -29,6 +29,7 @@ import {
 } from './x509.ts'
 
 export type Crl = Signed & {
+  readonly der: Uint8Array
   /** SHA-256 of the DER, base64url. */
   readonly digest: string
   readonly issuer: DistinguishedName
@@ -60,6 +61,7 @@ function readCrl(source: Uint8Array): Crl {
   if (nextUpdate === undefined) throw new Malformed('CRL without nextUpdate')
   const digest = hash('sha256', der, 'base64url')
   return {
+    der,
     digest,
     tbs,
     algorithm: { inner, outer: algorithm },
@@ -135,6 +137,8 @@ export type CrlStore = {
   add(crl: Crl): 'added' | 'known' | 'older' | 'conflict'
   /** The list with the highest number that this issuer's key signed. */
   current(issuer: Certificate): Crl | undefined
+  /** The newest list of each issuer that an issuer's key proved. */
+  proven(): readonly Crl[]
   /** Every list held, for readiness and metrics: who must renew, and by when. */
   list(): readonly Crl[]
   /** Changes with every list that is taken. */
@@ -184,6 +188,8 @@ export function crlStore(): CrlStore {
       if (left.length < held.length) byIssuer.set(issuer.subject.key, left)
       return newest?.crl
     },
+    proven: () =>
+      [...byIssuer.values()].flatMap(held => held.filter(({ provenBy }) => provenBy.size > 0)).map(({ crl }) => crl),
     list: () => [...byIssuer.values()].flat().map(each => each.crl),
     get revision() {
       return `${name}.${additions}`

@@ -1,4 +1,4 @@
-/** The only use of the private key: what is signed is a question, an answer made of a disclosure, or a refusal of the table. */
+/** The only use of the private key: what is signed is a question, an answer made of a disclosure, a refusal of the table, or a recorded report. */
 import {
   type Answer,
   type Disclosure,
@@ -49,6 +49,14 @@ export function refusalTo(
 ): Outgoing {
   const claims: RefusalMessage = { ...binding(request, jti, now), refusal: refusal.public, receipt }
   return { typ: types.refusal, payload: JSON.stringify(claims) } as Outgoing
+}
+
+/** The `typ` of a report: addressed to nobody, so no message between cities can be taken for one, nor one for a message. */
+export const REPORT_TYPE = 'credit-report+jwt'
+
+/** A report as its canonical text (RFC 8785). The receipt goes nowhere: it is asked for because what is not recorded is not signed. */
+export function report(text: string, _: Durable): Outgoing {
+  return { typ: REPORT_TYPE, payload: text } as Outgoing
 }
 
 function binding({ claims, hash }: Verified<Query>, jti: string, now: number) {

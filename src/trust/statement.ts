@@ -36,9 +36,16 @@ const SigningJwks = z.strictObject({ keys: z.array(SigningJwk).min(1).max(8) })
 /** Read where it is used (`seal.ts`). */
 const EncryptionJwk = z.record(z.string(), z.string().max(200))
 
+/** A name that shows as it is: nothing in it moves a cursor or begins a line, for rolls are compared by eye. */
+export const Printed = z
+  .string()
+  .min(1)
+  .max(100)
+  .regex(/^[^\p{C}\p{Zl}\p{Zp}]+$/u, 'holds a character that does not show')
+
 /** What of a member is the same in the office's statement about it and in its own. */
 const GatewayMetadata = z.strictObject({
-  name: z.strictObject({ zh: z.string().min(1).max(100), en: z.string().min(1).max(100) }),
+  name: z.strictObject({ zh: Printed, en: Printed }),
   /** GB/T 2260 codes, today's first; a code that was given up stays, for it lives on in the codes of subjects. */
   divisions: z
     .array(z.string().regex(/^[0-9]{6}$/))
@@ -96,7 +103,8 @@ const ConfigurationClaims = z.strictObject({
   jwks: SigningJwks,
   authority_hints: z.tuple([z.literal(entityOf(OFFICE))]),
   metadata: z.strictObject({ xinqiao_gateway: GatewayMetadata }),
-  roll: z.lazy(() => Bundle),
+  /** Absent where the asker goes by it already. */
+  roll: z.lazy(() => Bundle).optional(),
 })
 
 /** A roll with the statements it names, in one file, so that it can be replaced as one. */
@@ -124,6 +132,8 @@ export type Roll = {
   readonly until: number
   /** SHA-256 of its signing input: two rolls of one number are one roll or a fork. */
   readonly digest: string
+  /** The certificate of the office's key that signed it, and its issuers. */
+  readonly office: readonly Certificate[]
   readonly bundle: Bundle
 }
 
@@ -148,12 +158,13 @@ export async function readRoll(bundle: Bundle, anchors: Omit<Anchors, 'grace'>, 
     }
     provePath(OFFICE, key.chain, own, now, [STATEMENTS])
     if (!proves({ header, ...rest }, key.key)) throw refuse('token.signature')
-    return rest
+    return { ...rest, key }
   }
-  signedBy(bundle.roll, jws)
+  const { key } = signedBy(bundle.roll, jws)
   current(claims, now, LONGEST)
   const named = new Map(members.map(({ sub, statement }) => [statement, sub]))
   if (new Set(members.map(({ sub }) => sub)).size !== members.length) throw refuse('token.claims', 'a member twice')
+  if (bundle.statements.length !== members.length) throw refuse('token.claims', 'more or fewer statements than named')
   const described = new Map<string, Described>()
   let until = claims.exp
   for (const token of bundle.statements) {
@@ -165,7 +176,6 @@ export async function readRoll(bundle: Bundle, anchors: Omit<Anchors, 'grace'>, 
     described.set(statement.sub, await describe(statement.sub, statement))
   }
   if (described.size !== members.length) throw refuse('token.claims', 'a statement is missing')
-  if (bundle.statements.length !== members.length) throw refuse('token.claims', 'a statement twice')
   return {
     number,
     rules,
@@ -173,6 +183,7 @@ export async function readRoll(bundle: Bundle, anchors: Omit<Anchors, 'grace'>, 
     made: claims.iat * 1000,
     until: until * 1000,
     digest: sha256(jws.signingInput),
+    office: key.chain,
     bundle,
   }
 }
@@ -189,7 +200,7 @@ export type Configuration = {
   readonly described: Described
   /** Epoch milliseconds. */
   readonly made: number
-  readonly roll: Bundle
+  readonly roll: Bundle | undefined
 }
 
 /**
@@ -201,6 +212,7 @@ export async function readConfiguration(
   city: string,
   anchors: Anchors,
   now: number,
+  again = false,
 ): Promise<Configuration> {
   const jws = readJws(token, STATEMENT_TYPE)
   const claims = parsed(ConfigurationClaims, jws.payload)
@@ -212,7 +224,8 @@ export async function readConfiguration(
   }
   provePath(city, key.chain, anchors, now, [SIGNING])
   if (!proves(jws, key.key)) throw refuse('token.signature')
-  current(claims, now, DAY)
+  // What was believed once goes on until the city says something newer: else its end would bring back the keys before it.
+  current(claims, again ? claims.iat * 1000 : now, DAY)
   return { described, made: claims.iat * 1000, roll: claims.roll }
 }
 
@@ -335,8 +348,11 @@ export function rollOf(
   return { roll: roll.token, statements: statements.map(({ token }) => token) }
 }
 
-/** What a member says of itself, signed with its key of now, made at `iat` (epoch seconds) and good for a day. */
-export function configurationOf(us: Described, roll: Bundle, signer: Signer, iat: number): string {
+/**
+ * What a member says of itself, signed with its key of now, made at `iat` (epoch seconds) and good for a day; with the roll
+ * for whoever does not have it yet.
+ */
+export function configurationOf(us: Described, roll: Bundle | undefined, signer: Signer, iat: number): string {
   return signer(
     STATEMENT_TYPE,
     JSON.stringify({
@@ -347,7 +363,7 @@ export function configurationOf(us: Described, roll: Bundle, signer: Signer, iat
       jwks: jwksOf(us.keys),
       authority_hints: [entityOf(OFFICE)],
       metadata: { xinqiao_gateway: metadataOf(us) },
-      roll,
+      ...(roll && { roll }),
     }),
   ).token
 }

@@ -1,4 +1,5 @@
 /** A message becomes `Verified` only here, after every check; a stranger goes no further. */
+import { setTimeout } from 'node:timers/promises'
 import type { z } from 'zod'
 import { sha256 } from '#protocol/canonical.ts'
 import { readJson } from '#protocol/json.ts'
@@ -115,9 +116,13 @@ function keyOf({ keys }: Member, { kid, 'x5t#S256': thumbprint }: Header): Certi
   return key?.thumbprint === thumbprint ? key : undefined
 }
 
+/** How long a message with an unknown key waits for news of its sender; milliseconds. An honest city answers in some tens. */
+const PATIENCE = 1_000
+
 /** A key that the city has published since it was last asked, or `token.signature`. */
 async function newKeyOf({ id }: Member, header: Header, us: Verifier): Promise<CertifiedKey> {
-  await us.acquaint(id)
+  // Whoever names an unknown key holds a place meanwhile, and the city named may be silent on purpose.
+  await Promise.race([us.acquaint(id), setTimeout(PATIENCE, undefined, { ref: false })])
   const member = us.members.find(id)
   const key = member && keyOf(member, header)
   if (key === undefined) throw refuse('token.signature', 'no such key')

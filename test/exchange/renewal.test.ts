@@ -1,9 +1,12 @@
 /** Cities come and go, keys change and lists revoke while the gateways run, and no lawful question is refused for it. */
+
+import { createPrivateKey } from 'node:crypto'
 import { cpSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:https'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
-import { newKey } from '#trust/request.ts'
+import { readCrls } from '#trust/certificate.ts'
+import { newKey, requestFor } from '#trust/request.ts'
 import { signRoll } from '../../src/office.ts'
 import { type Running, runFederation } from '../federation.ts'
 
@@ -188,7 +191,25 @@ describe('a key', () => {
     const { body } = await running.ask('jiangyin', { ...question, subjects: ['91441300195971850Y'], peer: 'huizhou' })
     expect(body.peers[0]?.outcome).toBe('answered')
     expect((await running.ask('huizhou', { ...question, peer: 'jiangyin' })).body.peers[0]?.outcome).toBe('answered')
-    expect(serving?.[0]?.openssl.checkPrivateKey((await import('node:crypto')).createPrivateKey(key))).toBe(true)
+    expect(serving?.[0]?.openssl.checkPrivateKey(createPrivateKey(key))).toBe(true)
+  })
+
+  it('that stays and gets a new certificate proves what it signed under the old one, also at a partner that starts anew', async () => {
+    const { authority } = running.federation
+    const { settings } = running.federation.city('huizhou')
+    const key = createPrivateKey(readFileSync(join(settings.keys, 'signing.pem')))
+    const before = running.gateway('jiangyin').city.members.find('huizhou')?.keys.values().next().value?.thumbprint
+    const certificate = await authority.certify(requestFor(key, 'huizhou', 'signing'), 'huizhou', 'signing')
+    put(join(settings.certs, 'huizhou-signing-renewed.pem'), certificate)
+    rmSync(join(settings.certs, 'huizhou-signing.pem'))
+    await vi.waitFor(() => {
+      const [now] = running.gateway('jiangyin').city.members.find('huizhou')?.keys.values() ?? []
+      expect(now?.thumbprint).not.toBe(before)
+    }, patience)
+    await running.restart('jiangyin')
+    await running.restart('huizhou')
+    expect(running.gateway('jiangyin').city.agreements.idle).toEqual([])
+    expect((await running.query('huizhou', 'jiangyin')).status).toBe(200)
   })
 
   it('that cannot be read, or belongs to nobody, changes nothing for a gateway that runs', async () => {
@@ -223,6 +244,28 @@ describe('a revocation list', () => {
     const { described } = running.gateway('jiangyin').city.keys()
     await vi.waitFor(() => expect(running.gateway('jiangyin').city.keys().described).not.toBe(described), patience)
     await refused('token.certificate')
+    // Nor after a restart, with nothing but the old list on disk.
+    await running.restart('jiangyin')
+    await refused('token.certificate')
+  })
+
+  it('that revokes whom we ask ends it as well, over a connection that is open: no question goes out to it any more', async () => {
+    await using running = await runFederation()
+    const { settings } = running.federation.city('huizhou')
+    expect((await running.ask('huizhou', { ...question, peer: 'jiangyin' })).body.peers[0]?.outcome).toBe('answered')
+    const transport = readFileSync(join(settings.certs, 'jiangyin-transport.pem'), 'utf8')
+    const { ledger, members } = running.gateway('jiangyin').city
+    const { pem } = await running.federation.authority.revoke([transport])
+    const anchors = running.gateway('huizhou').city.members.anchors
+    expect(anchors).not.toBe(members.anchors)
+    // Told to the asking side alone, and not by way of the folder, so that its keys and its connections stay as they are.
+    for (const crl of readCrls(pem)) anchors.crls.add(crl)
+    const before = await ledger.count()
+    for (let i = 0; i < 3; i++) {
+      const { body } = await running.ask('huizhou', { ...question, peer: 'jiangyin' })
+      expect(body.peers[0]).toMatchObject({ outcome: 'unknown', reason: { code: 'peer.unreachable' } })
+    }
+    expect(await ledger.count()).toBe(before)
   })
 
   it('that revokes a connection’s certificate ends what is said over it', async () => {

@@ -95,7 +95,7 @@ export async function openOutside(
   const now = () => 1_800_000_000_000 + passed
   const door = openDoor({ turned: why => turned.push(why) }, now)
   const issuers = [readCertificate(issuer.certificate)]
-  const connected = (shown: Shown, at: number) => provePeer(shown, anchors, issuers, at)
+  const connected = (shown: Shown, at: number) => provePeer(shown, anchors, () => issuers, at)
   const callers = openCallers({ connected }, proxy, () => Date.now() + passed)
   const own = await member('jiangyin')
 

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { compactVerify, decodeJwt, decodeProtectedHeader } from 'jose'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { Fault } from '#protocol/fault.ts'
+import { readLists } from '#trust/anchors.ts'
 import { type Keys, readKeys } from '#trust/keys.ts'
 import { type LiveMembers, readMembers } from '#trust/members.ts'
 import { Bundle, configurationOf, entityOf, OFFICE, STATEMENT_TYPE } from '#trust/statement.ts'
@@ -141,6 +142,41 @@ describe('a roll', () => {
   })
 })
 
+describe('an office whose key was stolen', () => {
+  it('is done with once its certificate is revoked: the roll that the thief signed binds nobody, not even over a restart', async () => {
+    const stolen = join(folder, 'stolen')
+    cpSync(config(), stolen, { recursive: true })
+    rmSync(join(stolen, 'members', 'huizhou.json'))
+    const { certs, keys } = federation.office
+    // The thief takes the highest number that there is.
+    writeFileSync(join(stolen, 'roll.json'), JSON.stringify(second))
+    for (let i = 0; i < 3; i++) await signRoll({ ...federation.office, config: stolen }, 20, now())
+    const members = await open(second)
+    expect(await members.take(bundleIn(stolen), now())).toBe('taken')
+    expect([members.roll.number, ids(members)]).toEqual([5, ['jiangyin']])
+
+    const before = new Map(['federation.pem'].map(name => [join(certs, name), readFileSync(join(certs, name), 'utf8')]))
+    before.set(join(keys, 'office.pem'), readFileSync(join(keys, 'office.pem'), 'utf8'))
+    const list = join(certs, 'crls', 'issuing.pem')
+    before.set(list, readFileSync(list, 'utf8'))
+    writeFileSync(list, (await federation.authority.revoke([readFileSync(join(certs, 'federation.pem'), 'utf8')])).pem)
+    const { certificate, key } = await federation.authority.issue(OFFICE, 'statements')
+    writeFileSync(join(certs, 'federation.pem'), certificate)
+    writeFileSync(join(keys, 'office.pem'), key, { mode: 0o600 })
+    writeFileSync(join(config(), 'roll.json'), JSON.stringify(first))
+    const anew = await signRoll(federation.office, 20, now())
+    try {
+      expect(anew.number).toBe(2)
+      readLists(certs, members.anchors.crls, [])
+      expect(await members.take(anew.bundle, now())).toBe('taken')
+      expect(ids(members)).toEqual(['huizhou', 'jiangyin'])
+      expect(ids(await open(anew.bundle))).toEqual(['huizhou', 'jiangyin'])
+    } finally {
+      for (const [path, text] of before) writeFileSync(path, text, { mode: 0o600 })
+    }
+  })
+})
+
 describe('what a city says of itself', () => {
   it('is taken from its own key, kept over a restart, and passed over when older', async () => {
     const members = await open(second)
@@ -152,6 +188,20 @@ describe('what a city says of itself', () => {
     await members.learn('huizhou', none, now())
     expect(members.find('huizhou')?.encryption.size).toBe(1)
     expect([...((await open(second)).find('huizhou')?.keys.keys() ?? [])]).toEqual(described.keys.map(({ kid }) => kid))
+  })
+
+  it('goes on over a restart until it says something newer, or the key it replaced would be back', async () => {
+    let clock = now()
+    const members = await open(second, () => clock)
+    const { described, signer } = await keysOf('huizhou', members)
+    await members.learn(
+      'huizhou',
+      configurationOf({ ...described, encryption: [] }, undefined, signer, seconds()),
+      clock,
+    )
+    expect(members.find('huizhou')?.encryption.size).toBe(0)
+    clock += 2 * 86_400_000
+    expect((await open(second, () => clock)).find('huizhou')?.encryption.size).toBe(0)
   })
 
   it('brings a newer roll along, and never an older one or somebody else’s', async () => {
