@@ -16,6 +16,7 @@ import { verifyAnswer } from '#trust/verify.ts'
 import { callerTls, home, makeFederation, readTables } from '../src/federation.ts'
 import { readIdentity } from '../src/gateway.ts'
 import { endProcess, startProcess } from '../src/process.ts'
+import { translateOverJson } from './translate.ts'
 
 const CONNECTIONS = 32
 const ENTERPRISES = 5_000
@@ -99,6 +100,7 @@ try {
     everything_over_floor: round(wide.cpu / busy, 2),
     everything_batch100_subject_cpu_us: round(wideBatch.cpu / 100, 2),
     everything_rss_mb: Math.round(wideBatch.rss),
+    translate_over_json: round(translateOverJson(100), 2),
   }
   await pool.close()
   await endProcess(gateway)

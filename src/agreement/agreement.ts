@@ -14,6 +14,8 @@ import { type CertifiedKey, proveFormerKey, proveKey } from '#trust/anchors.ts'
 import { encode, proves, readJws } from '#trust/jws.ts'
 import type { Signer } from '#trust/keys.ts'
 import { jsonFiles, type Members } from '#trust/members.ts'
+import { entityOf } from '#trust/statement.ts'
+import { RecognitionTable, recognitionFaults } from './recognition.ts'
 
 /** The `typ` of a party's detached signature (RFC 7515 appendix F). */
 const SIGNATURE_TYPE = 'credit-agreement+jwt'
@@ -51,6 +53,8 @@ export const Agreement = z.strictObject({
   /** Messages travel sealed. Absent, never false: one meaning, one text, one digest. */
   confidential: z.literal(true).optional(),
   grants: z.array(Grant).min(1),
+  /** 互认: what is recognised as what. Absent, never empty; what no table names is information. */
+  recognition: z.array(RecognitionTable).min(1).optional(),
 })
 export type Agreement = z.infer<typeof Agreement>
 
@@ -71,6 +75,8 @@ export function isConfidential({ text }: Signed): boolean {
 export type Agreements = {
   readonly all: readonly Signed[]
   find(id: string): Signed | undefined
+  /** Those whose text is sound and which nobody may rely on now, and why: to be told, and no reason not to start. */
+  readonly idle: readonly { readonly id: string; readonly why: string }[]
 }
 
 /** The form in which an agreement's file is kept; any other is refused, so that no byte of it can change unseen. */
@@ -80,8 +86,9 @@ export function formatted(value: unknown): string {
 
 /**
  * Reads `<config>/agreements/<id>.json` with `<id>.<party>.jws` beside it, those in which `us` is a party. Pushes to
- * `faults` everything that keeps an agreement from being believed. One that has ended, or not begun, is no fault. Without
- * members none is believed, and what can be said of the texts is said.
+ * `faults` everything that keeps an agreement from being believed. One that has ended, or not begun, is no fault; nor is one
+ * that lost a party's certificate, or all its other parties, to revocation and expulsion: it rests until it is signed anew, and
+ * the others go on. Without members none is believed, and what can be said of the texts is said.
  */
 export function readAgreements(
   config: string,
@@ -93,6 +100,7 @@ export function readAgreements(
 ): Agreements {
   const folder = join(config, 'agreements')
   const all: Signed[] = []
+  const idle: { id: string; why: string }[] = []
   for (const name of jsonFiles(folder)) {
     const found: Fault[] = []
     const stem = name.replace(/\.json$/, '')
@@ -103,14 +111,23 @@ export function readAgreements(
     }
     if (text?.parties.includes(us)) {
       if (text.id !== stem) found.push(fault(name, 'id', 'differs from the file name', 'name the file after the id'))
-      found.push(...faultsOf(text, `agreements/${name}`, members, vocabulary))
-      for (const party of text.parties) found.push(...signatureFaults(folder, stem, text, party, members, now))
-      if (found.length === 0 && members !== undefined) all.push(signed(text))
+      found.push(...faultsOf(text, `agreements/${name}`, vocabulary))
+      const resting: string[] = []
+      for (const party of text.parties) {
+        const { faults: wrong = [], rests } = signatureState(folder, stem, text, party, members, now)
+        found.push(...wrong)
+        if (rests !== undefined) resting.push(rests)
+      }
+      const partners = text.parties.filter(party => party !== us && members?.find(party) !== undefined)
+      if (partners.length === 0) resting.push('no other party is on the roll')
+      if (found.length > 0 || members === undefined) resting.length = 0
+      else if (resting.length === 0) all.push(signed(text))
+      else idle.push({ id: text.id, why: resting.join('; ') })
     }
     faults.push(...found)
   }
   const byId = new Map(all.map(agreement => [agreement.text.id, agreement]))
-  return { all, find: id => byId.get(id) }
+  return { all, find: id => byId.get(id), idle }
 }
 
 function fault(name: string, path: string, problem: string, remedy: string): Fault {
@@ -144,7 +161,7 @@ export function readAgreement(text: string, file: string, faults: Fault[]): Agre
   return parsed.data
 }
 
-function faultsOf(text: Agreement, file: string, members: Members | undefined, vocabulary: Vocabulary): Fault[] {
+function faultsOf(text: Agreement, file: string, vocabulary: Vocabulary): Fault[] {
   const faults: Fault[] = []
   const unknown = (path: string, what: string, value: string) =>
     faults.push({
@@ -153,8 +170,6 @@ function faultsOf(text: Agreement, file: string, members: Members | undefined, v
       problem: `${what} ${value} is not known`,
       remedy: `correct it, or add it to federation-config first`,
     })
-  for (const [i, party] of text.parties.entries())
-    if (members !== undefined && members.find(party) === undefined) unknown(`parties[${i}]`, 'member', party)
   if (new Set(text.parties).size !== text.parties.length) {
     faults.push({ file, path: 'parties', problem: 'a party is named twice', remedy: 'name each once' })
   }
@@ -214,44 +229,38 @@ function faultsOf(text: Agreement, file: string, members: Members | undefined, v
       }
     }
   }
+  faults.push(...recognitionFaults(text.recognition ?? [], text.parties, vocabulary, file))
   return faults
 }
 
-function signatureFaults(
+/** How a party's signature stands: its faults, or why the agreement rests; neither where it proves the text. */
+function signatureState(
   folder: string,
   stem: string,
   text: Agreement,
   party: string,
   members: Members | undefined,
   now: number,
-): Fault[] {
+): { readonly faults?: readonly Fault[]; readonly rests?: string } {
   const name = `${stem}.${party}.jws`
   const path = join(folder, name)
   if (!existsSync(path)) {
-    return [
-      fault(
-        name,
-        '',
-        `${party} has not signed`,
-        `have ${party} run \`xinqiao agreement sign ${stem}\` and send the file`,
-      ),
-    ]
+    const remedy = `have ${party} run \`xinqiao agreement sign ${stem}\` and send the file`
+    return { faults: [fault(name, '', `${party} has not signed`, remedy)] }
   }
-  // That there are none is a fault of its own, and none of every signature.
-  if (members === undefined) return []
+  // That there are no members is a fault of its own, and none of every signature. Whoever is not on the roll neither asks nor
+  // is asked: what it signed binds nobody else, and whether its key still holds is nobody's matter.
+  if (members?.find(party) === undefined) return {}
   try {
     checkSignature(text, party, readFileSync(path, 'utf8'), members, now)
-    return []
+    return {}
   } catch (error) {
     if (!(error instanceof Refusal)) throw error
-    return [
-      fault(
-        name,
-        '',
-        `the signature does not prove this text: ${error.message}`,
-        `the text or the key has changed since; compare both copies and have ${party} sign anew`,
-      ),
-    ]
+    // The text is as it was; the key that signed it has been revoked, or proves nothing by the rules of today.
+    if (error.code === 'token.certificate' || error.code === 'token.algorithm')
+      return { rests: `${party} has to sign anew: ${error.message}` }
+    const remedy = `the text or the key has changed since; compare both copies and have ${party} sign anew`
+    return { faults: [fault(name, '', `the signature does not prove this text: ${error.message}`, remedy)] }
   }
 }
 
@@ -266,9 +275,12 @@ export function checkSignature(text: Agreement, party: string, detached: string,
   const [, header, signature] = DETACHED.exec(detached) ?? []
   if (header === undefined) throw refuse('form.compact', 'not a detached signature and one line feed')
   const jws = readJws(`${header}.${encode(canonical(text))}.${signature}`, SIGNATURE_TYPE)
-  const key = members.find(party)?.keys.get(jws.header.kid) ?? members.former(jws.header.kid)
-  if (key === undefined) throw refuse('token.signature', 'by a key that is not the party’s')
-  if (key.thumbprint !== jws.header['x5t#S256'] || key.alg !== jws.header.alg) throw refuse('token.signature', 'header')
+  const { kid, alg, 'x5t#S256': thumbprint } = jws.header
+  const current = members.find(party)?.keys.get(kid)
+  const key = current?.thumbprint === thumbprint ? current : members.former(thumbprint)
+  if (key === undefined || !isOf(party, key)) throw refuse('token.signature', 'by a key that is not the party’s')
+  if (key.kid !== kid || key.alg !== alg) throw refuse('token.signature', 'header')
+  if (!members.roll.rules.algorithms.includes(alg)) throw refuse('token.algorithm', `${alg} is not in the rules`)
   if (isSuperseded(key, now)) proveFormerKey(party, key, members.anchors, noonOf(text.signedOn), now)
   else proveKey(party, key, members.anchors, now)
   if (!proves(jws, key.key)) throw refuse('token.signature')
@@ -280,9 +292,14 @@ export function signAgreement(text: Agreement, signer: Signer): string {
   return `${header}..${signature}`
 }
 
-/** Whether a certificate of its path has ended by now: then it can only have signed before. */
-function isSuperseded({ chain }: CertifiedKey, now: number): boolean {
-  return chain.some(({ notAfter }) => notAfter.getTime() < now)
+/** Whether the key's certificate bears the party's name; that it does so rightly is for the proof. */
+function isOf(party: string, { chain: [leaf] }: CertifiedKey): boolean {
+  return leaf?.alternativeNames.some(({ form, value }) => form === 'uri' && value === entityOf(party)) === true
+}
+
+/** Whether its certificate has ended by now: then it can only have signed before. */
+function isSuperseded({ chain: [leaf] }: CertifiedKey, now: number): boolean {
+  return leaf !== undefined && leaf.notAfter.getTime() < now
 }
 
 /** An instant in the day on which it was signed, Asia/Shanghai. */

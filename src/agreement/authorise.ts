@@ -12,10 +12,11 @@ import {
   subjectKinds,
   type Uscc,
 } from '#protocol/subject.ts'
-import { type ShareLevel, shareLevels } from '#schema/record.ts'
+import { reaches, type ShareLevel } from '#schema/record.ts'
 import { type Vocabulary, validOn } from '#schema/vocabulary.ts'
 import type { Verified } from '#trust/verify.ts'
 import { type Agreements, type Grant, isConfidential, type Signed } from './agreement.ts'
+import { keptBack } from './gates.ts'
 import type { Quotas } from './quota.ts'
 
 /** One grant as it bears on one family, for one pair of cities and one purpose. */
@@ -32,6 +33,9 @@ export type Clause = {
 
 /** What the agreement makes of a want: by family its clauses, and what it withholds, whether or not anything exists. */
 export type Scope = {
+  /** The city that gives. */
+  readonly giver: string
+  readonly vocabulary: Vocabulary
   readonly families: ReadonlyMap<string, readonly Clause[]>
   readonly withheld: readonly Withheld[]
   /** The canonical form of `withheld`, which every answer of this scope holds, and its SHA-256, which the ledger keeps. */
@@ -62,7 +66,7 @@ export type Permission = {
 /** What authorisation needs to know of us. */
 export type Authority = {
   readonly id: string
-  readonly agreements: Agreements
+  readonly agreements: Pick<Agreements, 'all' | 'find'>
   readonly vocabulary: Vocabulary
   readonly quotas: Quotas
   readonly now: () => number
@@ -106,7 +110,7 @@ export function checkQuestion(
 
 /** The agreement of that name and text, if these parties signed it and it is in force. Throws `agreement.*`. */
 export function inForce(
-  agreements: Agreements,
+  agreements: Pick<Agreements, 'find'>,
   { id, digest }: AgreementRef,
   parties: readonly string[],
   at: number,
@@ -164,12 +168,12 @@ function workOut({ text }: Signed, { from, to, purpose, want }: Ask, vocabulary:
       // A clause that gives nothing of what is asked for gives no record either, not even that there is one.
       .filter(clause => clause.fields.size > 0)
     if (open.length > 0) families.set(family, open)
-    withheld.push(...withheldOf(family, asked, clauses, open))
+    withheld.push(...withheldOf(family, asked, clauses, open, vocabulary))
   }
   if (!familyGranted) throw refuse('agreement.family', want.map(({ family }) => family).join(', '))
   if (families.size === 0) throw refuse('agreement.field')
   const withheldText = canonical(withheld)
-  return { families, withheld, withheldText, withheldDigest: sha256(withheldText) }
+  return { giver: from, vocabulary, families, withheld, withheldText, withheldDigest: sha256(withheldText) }
 }
 
 function clauseOf({ clause, kinds, shareLevel, families }: Grant, family: string, vocabulary: Vocabulary): Clause[] {
@@ -194,6 +198,7 @@ function withheldOf(
   asked: readonly string[],
   granted: readonly Clause[],
   open: readonly Clause[],
+  vocabulary: Vocabulary,
 ): Withheld[] {
   const missing = asked.filter(field => !granted.some(clause => clause.fields.has(field)))
   const closed = asked.filter(field => !missing.includes(field) && !open.some(clause => clause.fields.has(field)))
@@ -202,16 +207,8 @@ function withheldOf(
   if (missing.length > 0) said.push({ family, fields: missing, rule: 'agreement.field' })
   if (closed.length > 0) said.push({ family, fields: closed, rule: 'agreement.share-level' })
   if (kinds.length > 0) said.push({ family, kinds, rule: 'agreement.family' })
-  const records: RefusalCode[] = ['agreement.share-level', 'record.ended', 'record.person']
-  if (granted.some(clause => clause.schemes !== undefined)) records.unshift('agreement.scheme')
-  if (granted.some(clause => clause.lists !== undefined)) records.unshift('agreement.list')
-  said.push({ family, records })
+  said.push({ family, records: keptBack(family, vocabulary) })
   return said
-}
-
-/** Whether a grant up to `granted` covers something shared at `level`; what has no level is never covered. */
-export function reaches(granted: ShareLevel, level: ShareLevel | undefined): boolean {
-  return level !== undefined && shareLevels.indexOf(level) <= shareLevels.indexOf(granted)
 }
 
 /** Reads one subject of a question; what may not be asked about becomes its reason. */

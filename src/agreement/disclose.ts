@@ -1,53 +1,13 @@
 /** What leaves is what every gate lets pass and a clause names, field by field; all else stays, and the rule is said. */
+import { sha256 } from '#protocol/canonical.ts'
 import { dayOf } from '#protocol/day.ts'
-import type { AnswerBody, Disclosure, Result, Value, WireRecord } from '#protocol/message.ts'
-import type { RefusalCode } from '#protocol/refusal.ts'
-import { maskPersonalNumbers, type Subject } from '#protocol/subject.ts'
+import type { AnswerBody, Disclosure, Freshness, Result, Value, WireRecord } from '#protocol/message.ts'
+import { holdsPersonalNumber, type Subject, type SubjectKind } from '#protocol/subject.ts'
 import type { SharedRecord } from '#schema/record.ts'
 import type { SharedFamily } from '#schema/translate.ts'
 import type { Field, Vocabulary } from '#schema/vocabulary.ts'
-import { type Clause, type Judged, type Permission, reaches, type Scope } from './authorise.ts'
-
-type Circumstances = { readonly subject: Subject; readonly today: string; readonly clauses: readonly Clause[] }
-
-/**
- * The gates, in order; a record leaves only if none stops it. Each rule of the law or the agreement is one line here
- * and one test.
- */
-export const gates: readonly {
-  readonly rule: RefusalCode
-  readonly stops: (record: SharedRecord, at: Circumstances) => boolean
-}[] = [
-  { rule: 'record.person', stops: record => record.aboutPerson !== false },
-  { rule: 'record.ended', stops: record => record.state !== 'normal' && record.state !== 'objection' },
-  {
-    rule: 'record.ended',
-    stops: (record, { today }) => record.publishedUntil !== undefined && record.publishedUntil < today,
-  },
-  { rule: 'record.ended', stops: (record, { today }) => record.endedOn !== undefined && record.endedOn <= today },
-  { rule: 'agreement.family', stops: (_, { clauses }) => clauses.length === 0 },
-  { rule: 'agreement.list', stops: (record, { clauses }) => !clauses.some(clause => admitsList(clause, record)) },
-  { rule: 'agreement.scheme', stops: (record, { clauses }) => !clauses.some(clause => admitsScheme(clause, record)) },
-  { rule: 'agreement.share-level', stops: (record, { clauses }) => !clauses.some(clause => admits(clause, record)) },
-]
-
-function admitsList({ lists }: Clause, { list }: SharedRecord): boolean {
-  return lists === undefined || (list !== undefined && lists.has(list))
-}
-
-function admitsScheme({ schemes }: Clause, { scheme }: SharedRecord): boolean {
-  return schemes === undefined || (scheme !== undefined && schemes.has(scheme))
-}
-
-/** Whether one and the same clause lets the record pass; clauses do not lend each other their parts. */
-function admits(clause: Clause, record: SharedRecord): boolean {
-  return reaches(clause.level, record.level) && admitsList(clause, record) && admitsScheme(clause, record)
-}
-
-/** The rule that stops a record, or undefined where it may leave. */
-export function stoppedBy(record: SharedRecord, at: Circumstances): RefusalCode | undefined {
-  return gates.find(gate => gate.stops(record, at))?.rule
-}
+import type { Clause, Judged, Permission, Scope } from './authorise.ts'
+import { admits, type Circumstances, gates, marksOf, stoppedBy } from './gates.ts'
 
 /**
  * Makes the body of the answer: a result for each subject in the order of the question. Where a family could not be
@@ -56,9 +16,10 @@ export function stoppedBy(record: SharedRecord, at: Circumstances): RefusalCode 
  * Every object here is made with its members in the order of RFC 8785, so that the engine's own JSON is the canonical
  * text: a canonical writer costs several times as much. A property test holds the two to each other.
  */
-export function disclose(shared: readonly SharedFamily[], permission: Permission): Disclosure {
+export function disclose(found: readonly SharedFamily[], permission: Permission): Disclosure {
   const { agreement, purpose, scope, at } = permission
   const today = dayOf(at)
+  const shared = found.map(family => ({ ...family, freshness: freshnessToday(family.freshness, today, scope) }))
   const unknown = shared.flatMap(({ family, unknown: rule, freshness: { status } }) => {
     if (rule !== undefined) return [{ family, rule }]
     return status === 'fresh' ? [] : [{ family, rule: 'source.stale' as const }]
@@ -68,12 +29,13 @@ export function disclose(shared: readonly SharedFamily[], permission: Permission
     : unknown.length > 0
       ? 'stale'
       : 'answered'
+  const give = giverOf(shared, scope, today)
   const resultOf = (each: Judged): Result => {
     if ('refused' in each) return { records: [], rule: each.refused, status: 'refused' }
     const { uscc, doubt } = each.subject
     return {
       ...(doubt !== undefined && { doubt }),
-      records: recordsOf(each.subject, shared, scope, today),
+      records: give(each.subject),
       status,
       subject: uscc,
       ...(unknown.length > 0 && { unknown }),
@@ -95,53 +57,115 @@ export function disclose(shared: readonly SharedFamily[], permission: Permission
   return { body, text } as Disclosure
 }
 
-function recordsOf(subject: Subject, shared: readonly SharedFamily[], scope: Scope, today: string): WireRecord[] {
-  const leaving: WireRecord[] = []
-  for (const { family, records } of shared) {
-    const found = records.get(subject.uscc)
-    if (found === undefined) continue
-    const clauses = (scope.families.get(family) ?? []).filter(clause => clause.kinds.has(subject.kind))
-    const at = { subject, today, clauses }
-    for (const record of found) {
-      if (stoppedBy(record, at) === undefined) leaving.push(leave(record, clauses))
-    }
-  }
-  return leaving
+const ageings = gates.filter(gate => 'ages' in gate)
+
+/** How fresh a family is by the rules as well as by its city’s own word; `today` is a day YYYY-MM-DD in Asia/Shanghai. */
+export function freshnessToday(
+  freshness: Freshness,
+  today: string,
+  { vocabulary }: Pick<Scope, 'vocabulary'>,
+): Freshness {
+  const old = freshness.status === 'fresh' && ageings.some(({ ages }) => ages(freshness, today, vocabulary))
+  return old ? { ...freshness, status: 'stale' } : freshness
 }
 
-function leave(record: SharedRecord, clauses: readonly Clause[]): WireRecord {
-  const fields: Record<string, Value> = {}
-  const masked: string[] = []
-  for (const field of permittedFields(record, clauses)) {
-    const value = record.fields[field]
-    if (value === undefined) continue
-    const open = mask(value)
-    if (open !== value) masked.push(field)
-    fields[field] = open
+/** Where records are given: what is granted, by whom, in which words. */
+export type Ground = Pick<Scope, 'families' | 'giver' | 'vocabulary'>
+
+/** The records about a subject that no gate keeps back, with the fields that are granted; `today` as above. */
+export function recordsOf(
+  subject: Subject,
+  shared: readonly SharedFamily[],
+  ground: Ground,
+  today: string,
+): WireRecord[] {
+  return giverOf(shared, ground, today)(subject)
+}
+
+/** `recordsOf` for many subjects of one question: what is the same for all of them is worked out once. */
+function giverOf(shared: readonly SharedFamily[], ground: Ground, today: string): (subject: Subject) => WireRecord[] {
+  const { giver, vocabulary } = ground
+  const given = (kind: SubjectKind) =>
+    shared.map(({ family, records }) => {
+      const plan = planOf(ground, family, kind)
+      return { records, plan, at: { today, clauses: plan.clauses, giver, vocabulary } }
+    })
+  const byKind = new Map<SubjectKind, ReturnType<typeof given>>()
+  return ({ uscc, kind }) => {
+    const leaving: WireRecord[] = []
+    const families = byKind.get(kind) ?? given(kind)
+    byKind.set(kind, families)
+    for (const { records, plan, at } of families) {
+      for (const record of records.get(uscc) ?? NONE) {
+        if (stoppedBy(record, at) === undefined) leaving.push(leave(record, at, fieldsOf(record, plan)))
+      }
+    }
+    return leaving
   }
-  return {
-    family: record.family,
-    fields,
-    id: record.id,
-    ...(masked.length > 0 && { masked }),
-    ...(record.state === 'objection' && { objection: true as const }),
+}
+
+const NONE: readonly SharedRecord[] = []
+
+/** What a family gives about a kind of subject: the clauses that cover it, and the fields of each choice among them. */
+type Plan = { readonly clauses: readonly Clause[]; readonly fields: Map<number, readonly string[]> }
+
+/** Worked out once for what is granted, and good for all that is asked under it. */
+const plans = new WeakMap<Ground['families'], Map<string, Plan>>()
+
+function planOf({ families }: Ground, family: string, kind: SubjectKind): Plan {
+  let known = plans.get(families)
+  if (known === undefined) {
+    known = new Map<string, Plan>()
+    plans.set(families, known)
   }
+  const key = `${family} ${kind}`
+  const ready = known.get(key)
+  if (ready !== undefined) return ready
+  const plan = { clauses: (families.get(family) ?? []).filter(({ kinds }) => kinds.has(kind)), fields: new Map() }
+  known.set(key, plan)
+  return plan
 }
 
 /** The fields that any clause gives of this record, sorted. */
-function permittedFields(record: SharedRecord, clauses: readonly Clause[]): Iterable<string> {
+function fieldsOf(record: SharedRecord, { clauses, fields }: Plan): readonly string[] {
+  let choice = 0
+  for (let i = 0; i < clauses.length; i++) {
+    const clause = clauses[i]
+    // Beyond 53 clauses their choice is no number any more.
+    if (clause !== undefined && admits(clause, record)) choice += i < 53 ? 2 ** i : Number.NaN
+  }
+  const known = fields.get(choice)
+  if (known !== undefined && !Number.isNaN(choice)) return known
   const admitting = clauses.filter(clause => admits(clause, record))
-  const [only] = admitting
-  if (admitting.length === 1 && only !== undefined) return only.fields
-  return [...new Set(admitting.flatMap(({ fields }) => [...fields]))].sort()
+  const named = [...new Set(admitting.flatMap(clause => [...clause.fields]))].sort()
+  fields.set(choice, named)
+  return named
 }
 
-/** Free text may hold what no field is meant to: identity and telephone numbers of persons. The same value where it holds none. */
-function mask(value: Value): Value {
-  if (typeof value === 'string') return maskPersonalNumbers(value)
-  if (!('untranslated' in value)) return value
-  const untranslated = maskPersonalNumbers(value.untranslated)
-  return untranslated === value.untranslated ? value : { untranslated }
+const mask = gates
+  .filter(gate => 'masks' in gate)
+  .map(({ masks }) => masks)
+  .reduce((first, second) => (value, field, kind) => second(first(value, field, kind), field, kind))
+
+function leave(record: SharedRecord, at: Circumstances, names: readonly string[]): WireRecord {
+  const fields: Record<string, Value> = {}
+  const masked: string[] = []
+  for (const name of names) {
+    const value = record.fields[name]
+    if (value === undefined) continue
+    const open = mask(value, name, record.kind)
+    if (open !== value) masked.push(name)
+    fields[name] = open
+  }
+  const wire: WireRecord = { family: record.family, fields, id: idOf(record) }
+  if (masked.length > 0) wire.masked = masked
+  for (const mark of marksOf(record, at)) wire[mark] = true
+  return wire
+}
+
+/** An id made of a column may hold the number of a person in groups; then its digest says as well which record it is. */
+function idOf({ id }: SharedRecord): string {
+  return id.length >= 11 && holdsPersonalNumber(id) ? sha256(id).slice(0, 22) : id
 }
 
 /**

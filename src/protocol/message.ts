@@ -28,11 +28,13 @@ const NO_NUMBER = '(?!.*(?:[0-9]{8}[0-9a-zA-Z]{10}|[0-9]{11}))'
 export const CityId = z.string().regex(new RegExp(`^${NO_NUMBER}[a-z][a-z0-9-]{1,30}$`))
 /** A word of the vocabulary, or a name. */
 export const Code = z.string().regex(new RegExp(`^${NO_NUMBER}[a-z0-9][a-zA-Z0-9.-]{0,63}$`))
+const SHORT_ID = /^[A-Za-z0-9_.:-]{1,10}$/
 const RECORD_ID = new RegExp(`^${NO_NUMBER}[A-Za-z0-9_.:-]{1,80}$`)
 
 /** Whether a text can be the id of a record on the wire. */
 export function isRecordId(text: string): boolean {
-  return RECORD_ID.test(text)
+  // Too short for anybody's number: nearly every id, and the look for one is what costs.
+  return text.length < 11 ? SHORT_ID.test(text) : RECORD_ID.test(text)
 }
 
 const Hash = z.string().regex(/^[A-Za-z0-9_-]{43}$/)
@@ -94,6 +96,10 @@ export const WireRecord = z.strictObject({
   objection: z.literal(true).optional(),
   /** Fields whose text was masked before it left. */
   masked: z.array(Code).optional(),
+  /** 地方提示: it lacks what makes a list of a list, or was made by counting; never an entry on a severe list. */
+  notice: z.literal(true).optional(),
+  /** A restriction that holds in the territory of who imposed it alone (information only elsewhere). */
+  territorial: z.literal(true).optional(),
 })
 export type WireRecord = z.infer<typeof WireRecord>
 

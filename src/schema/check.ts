@@ -165,6 +165,9 @@ function checkTable(
   checkColumns(path, table, report)
   checkFact([...path, 'person'], table.person, 'subject-kinds', form, vocabulary, report)
   checkFact([...path, 'level'], table.level, 'share-levels', form, vocabulary, report)
+  if (table.performance !== undefined) {
+    checkFact([...path, 'performance'], table.performance, 'performance-states', form, vocabulary, report)
+  }
   for (const [i, fact] of table.state.entries()) {
     checkFact([...path, 'state', i], fact, 'record-states', form, vocabulary, report)
   }
@@ -192,7 +195,9 @@ function checkColumns(path: readonly PropertyKey[], table: TableForm, report: Re
     ...(table.version === undefined ? [] : [table.version]),
     ...(table.freshness === undefined ? [] : [table.freshness.column]),
     ...[...Object.values(table.fields), table.person, table.level, ...table.state].flatMap(columnsOf),
-    ...[table.publishedUntil, table.ended].flatMap(rule => (rule === undefined ? [] : columnsOf(rule))),
+    ...[table.publishedUntil, table.ended, table.performance].flatMap(rule =>
+      rule === undefined ? [] : columnsOf(rule),
+    ),
   ]
   for (const column of new Set(named)) {
     if (Object.hasOwn(table.ignored, column))
@@ -381,7 +386,9 @@ function checkShape(path: readonly PropertyKey[], rule: Rule, field: Field, repo
 function checkUse(form: MappingForm, report: Report) {
   const used = new Set<string>()
   for (const table of Object.values(form.tables)) {
-    for (const fact of [table.person, table.level, ...table.state]) if ('codes' in fact) used.add(fact.codes)
+    for (const fact of [table.person, table.level, ...table.state, table.performance]) {
+      if (fact !== undefined && 'codes' in fact) used.add(fact.codes)
+    }
     for (const { codes } of Object.values(table.fields)) {
       if (typeof codes === 'string') used.add(codes)
       else for (const name of Object.values(codes?.lists ?? {})) used.add(name)

@@ -5,15 +5,16 @@ import type { Day } from './record.ts'
 /** A day, `indefinite`, null for a text that means "none", undefined for a text that is no date. */
 export type ReadDay = (text: string) => Day | null | undefined
 
-/** Compiles how a city writes dates: one closure for reading, which allocates nothing for a day already in ISO form. */
+/** Compiles how a city writes dates: one closure for reading, which allocates nothing for a day that it has read before. */
 export function dayReader(dates: Dates): ReadDay {
   const readers = dates.formats.map(formatReader)
   const sentinels = new Map<string, null | 'indefinite'>()
   for (const text of dates.indefinite) sentinels.set(text, 'indefinite')
   for (const text of dates.none) sentinels.set(text, null)
   const maybe = sentinelYears([...sentinels.keys()])
+  const known = new Map<string, Day | null | undefined>()
 
-  return text => {
+  const look = (text: string): Day | null | undefined => {
     const suspect = maybe(text)
     if (suspect) {
       const meaning = sentinels.get(text)
@@ -26,6 +27,16 @@ export function dayReader(dates: Dates): ReadDay {
       return meaning === undefined ? day : meaning
     }
     return undefined
+  }
+  // Few days stand in many rows, and the same in several columns of one.
+  return text => {
+    const before = known.get(text)
+    if (before !== undefined) return before
+    const day = look(text)
+    // Bounded, or a column of free text would fill the memory.
+    if (known.size >= 4096) known.clear()
+    if (text.length <= 24) known.set(text, day)
+    return day
   }
 }
 

@@ -37,7 +37,7 @@ const Dates = z.strictObject({
 export type Dates = z.infer<typeof Dates>
 
 /** How the local word stands to the shared code: the same; within it (says more); around it (says less); across; nothing. */
-const relations = ['exact', 'narrower', 'broader', 'overlapping', 'none'] as const
+export const relations = ['exact', 'narrower', 'broader', 'overlapping', 'none'] as const
 export type Relation = (typeof relations)[number]
 
 const dated = { validFrom: z.iso.date().optional(), validTo: z.iso.date().optional() }
@@ -156,6 +156,8 @@ const TableForm = z.strictObject({
   publishedUntil: Rule.optional(),
   /** 移出日期: from that day on the record is over. */
   ended: Rule.optional(),
+  /** 整改和履行情况: whether what the record demands was done. Absent: it is taken as done. */
+  performance: Fact.optional(),
   freshness: z
     .strictObject({
       column: Column,
@@ -200,7 +202,15 @@ export function columnsOf(rule: Rule | Fact): readonly string[] {
 
 /** The columns that a row of the table has to hold for it to be read, each once, in the order of the file. */
 export function rowColumns(form: TableForm): readonly string[] {
-  const rules = [...Object.values(form.fields), form.person, ...form.state, form.level, form.publishedUntil, form.ended]
+  const rules = [
+    ...Object.values(form.fields),
+    form.person,
+    ...form.state,
+    form.level,
+    form.performance,
+    form.publishedUntil,
+    form.ended,
+  ]
   const used = new Set([
     ...form.key.columns,
     ...('digest' in form.id ? form.id.digest : form.id.columns),

@@ -5,6 +5,7 @@ export type Unit = 'yuan' | '10000-yuan'
 
 /** Large enough that no product or quotient by 10,000 of what the wire permits is ever rounded. */
 const Exact = Decimal.clone({ precision: 60, toExpNeg: -60, toExpPos: 60 })
+const WHOLE = /^[1-9]\d{0,17}$/
 const PLAIN = /^-?\d{1,18}(\.\d{1,12})?$/
 const GROUPED = /^-?\d{1,3}(,\d{3}){1,5}(\.\d{1,12})?$/
 /** What the wire carries (protocol/message.ts): 18 digits before the point and 6 behind it. */
@@ -13,6 +14,8 @@ const DECIMALS = 6
 
 /** Digits of the amount in yuan; undefined where the text is no number, or the wire has no room for all its digits. */
 export function amountIn(text: string, unit: Unit): string | undefined {
+  // Most amounts are whole yuan, and stand as they are.
+  if (unit === 'yuan' && WHOLE.test(text)) return text
   if (!PLAIN.test(text) && !GROUPED.test(text)) return undefined
   const stated = new Exact(text.replaceAll(',', ''))
   const amount = unit === 'yuan' ? stated : stated.times(10_000)

@@ -90,10 +90,31 @@ function codedReader(rule: Rule, many: boolean, text: ReadText, codes: (name: st
   const parts = splitter(rule)
 
   const read = (stated: string, list: Codes, on: string | undefined): Value => {
+    if (rule.split === undefined) {
+      const meaning = list.read(stated, on)
+      const [only, ...others] = meaning?.codes ?? []
+      if (only !== undefined && others.length === 0 && meaning?.certain && !many) {
+        return { code: only, original: cut(stated, ORIGINAL_LIMIT) }
+      }
+    }
     const meanings = meaningsOf(parts(stated), list, on)
     return meanings === undefined ? untranslated(stated) : coded(meanings, stated, many)
   }
 
+  const [sole] = lists.values()
+  if (by === undefined && sole !== undefined && !sole.dated) {
+    const made = new Map<string, Value>()
+    return row => {
+      const stated = text(row)
+      if (stated === undefined) return undefined
+      const known = made.get(stated)
+      if (known !== undefined) return known
+      const value = read(stated, sole, undefined)
+      // Bounded, or a column of free text would fill the memory.
+      if (made.size < 1024) made.set(stated, value)
+      return value
+    }
+  }
   const made = new Map([...lists.values()].map(list => [list, new Map<string, Value>()]))
   return (row, earlier) => {
     const stated = text(row)

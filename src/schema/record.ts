@@ -9,6 +9,11 @@ import type { SubjectKind } from '#protocol/subject.ts'
 export const shareLevels = ['public', 'government', 'authorised'] as const
 export type ShareLevel = (typeof shareLevels)[number]
 
+/** Whether what is open up to `granted` covers something shared at `level`; what has no level is never covered. */
+export function reaches(granted: ShareLevel, level: ShareLevel | undefined): boolean {
+  return level !== undefined && shareLevels.indexOf(level) <= shareLevels.indexOf(granted)
+}
+
 /**
  * 记录状态, from the one that hinders nothing to the one that outweighs all others: where several columns of a table speak
  * of the state, the latest in this order holds. Only `normal` and `objection` may be given; `undetermined` is a state
@@ -46,6 +51,8 @@ export type SharedRecord = {
   readonly publishedUntil: Day | undefined
   /** 移出日期: the day on which the record ended or will end. Undefined: the city states none. */
   readonly endedOn: Day | undefined
+  /** 未纠正失信行为或未完全履行义务, where the city says so. */
+  readonly uncorrected?: true
   /** Code of the list type (family list), of the rating scheme (family rating); undefined where it did not translate. */
   readonly list: string | undefined
   readonly scheme: string | undefined

@@ -125,12 +125,14 @@ function rowReader(
   rules: Compiler,
   family: { readonly listField: string | undefined; readonly schemeField: string | undefined } | undefined,
 ): CompiledTable['read'] {
-  const values = mapped.map(([field, rule]): readonly [string, ReadValue] => [field.name, rules.value(rule, field)])
+  const names = mapped.map(([field]) => field.name)
+  const values = mapped.map(([field, rule]): ReadValue => rules.value(rule, field))
   const person = personReader(form.person, rules)
   const states = form.state.map(fact => stateReader(fact, rules))
   const level = levelReader(form.level, rules)
   const published = form.publishedUntil && rules.day(form.publishedUntil)
   const ended = form.ended && rules.day(form.ended)
+  const performance = form.performance && factReader(form.performance, rules)
   const id = idReader(table, form.id, rules)
   const { listField = '', schemeField = '' } = family ?? {}
 
@@ -138,9 +140,9 @@ function rowReader(
     const aboutPerson = person(row)
     const fields: Record<string, Value> = {}
     if (aboutPerson !== true) {
-      for (const [name, read] of values) {
-        const value = read(row, fields)
-        if (value !== undefined) fields[name] = value
+      for (let i = 0; i < names.length; i++) {
+        const value = values[i]?.(row, fields)
+        if (value !== undefined) fields[names[i] ?? ''] = value
       }
     }
     const publishedUntil = published?.(row)
@@ -148,7 +150,7 @@ function rowReader(
     let state: RecordState = publishedUntil === undefined && published !== undefined ? 'undetermined' : 'normal'
     if (endedOn === undefined && ended !== undefined) state = 'undetermined'
     for (const read of states) state = graver(state, read(row))
-    return {
+    const record: SharedRecord = {
       id: aboutPerson === true ? 'person' : id(row),
       family: form.family,
       fields,
@@ -162,6 +164,7 @@ function rowReader(
       list: codeOf(fields[listField]),
       scheme: codeOf(fields[schemeField]),
     }
+    return performance !== undefined && isUndone(performance(row)) ? { ...record, uncorrected: true } : record
   }
 }
 
@@ -192,26 +195,41 @@ function personReader(fact: Fact, rules: Compiler): (row: LocalRow) => boolean |
 }
 
 function stateReader(fact: Fact, rules: Compiler): (row: LocalRow) => RecordState {
-  const read = factReader(fact, rules)
-  return row => {
-    const codes = read(row)
+  return judged(factReader(fact, rules), codes => {
     if (codes === undefined) return 'undetermined'
     let worst: RecordState = 'normal'
     for (const state of recordStates) if (codes.includes(state)) worst = state
     return worst
+  })
+}
+
+/** What is made of the codes of a word: the words of a list are few, and each has its one array of codes. */
+function judged<T>(read: ReadCodes, judge: (codes: readonly string[] | undefined) => T): (row: LocalRow) => T {
+  const known = new WeakMap<readonly string[], T>()
+  const unknown = judge(undefined)
+  return row => {
+    const codes = read(row)
+    if (codes === undefined) return unknown
+    const before = known.get(codes)
+    if (before !== undefined) return before
+    const made = judge(codes)
+    known.set(codes, made)
+    return made
   }
+}
+
+/** Only a word that means nothing else says so: it keeps a record public for longer. */
+function isUndone(codes: readonly string[] | undefined): boolean {
+  return codes?.length === 1 && codes[0] === 'not-performed'
 }
 
 /** Of several levels that a word may mean, the most closed one holds. */
 function levelReader(fact: Fact, rules: Compiler): (row: LocalRow) => ShareLevel | undefined {
-  const read = factReader(fact, rules)
-  return row => {
-    const codes = read(row)
-    return codes && shareLevels.findLast(level => codes.includes(level))
-  }
+  return judged(factReader(fact, rules), codes => codes && shareLevels.findLast(level => codes.includes(level)))
 }
 
 function graver(a: RecordState, b: RecordState): RecordState {
+  if (b === 'normal') return a
   return recordStates.indexOf(a) >= recordStates.indexOf(b) ? a : b
 }
 
@@ -243,15 +261,11 @@ function shortDigest(text: string): string {
   return sha256(text).slice(0, 22)
 }
 
-const kinds: Readonly<Record<string, SubjectKind>> = {
-  '91': 'enterprise',
-  '92': 'individual-business',
-  '93': 'cooperative',
-}
+const kinds: readonly (SubjectKind | undefined)[] = [undefined, 'enterprise', 'individual-business', 'cooperative']
 
 /** The kind is in the code itself; a column that says otherwise does not change it. */
 function kindOf(subject: string): SubjectKind | undefined {
-  return kinds[subject.slice(0, 2)]
+  return subject.charCodeAt(0) === 0x39 ? kinds[subject.charCodeAt(1) - 0x30] : undefined
 }
 
 function shown(shows: TableForm['shows']): CompiledTable['shows'] {

@@ -18,6 +18,14 @@ export function textReader(rule: Rule, cityNone: readonly string[]): ReadText {
   }
 
   const { column, columns = [], take, default: fallback } = rule
+  if (column !== undefined && !noisy) {
+    return row => {
+      const raw = row[column]
+      if (raw === null || raw === undefined || raw === '') return fallback
+      const text = trimmed(raw)
+      return text === '' || isNone(text) ? fallback : text
+    }
+  }
   if (column !== undefined) return row => clean(row[column]) ?? fallback
   if (take === 'first') {
     return row => {

@@ -59,8 +59,9 @@ export function translate(found: readonly FoundFamily[], mapping: CompiledMappin
 export function toShared(rows: readonly FoundRow[], mapping: CompiledMapping): SharedRecord[] {
   const records: SharedRecord[] = []
   let latest: Map<string, { version: number; at: number }> | undefined
+  let table: CompiledTable | undefined
   for (const { table: name, subject, row } of rows) {
-    const table = mapping.tables.get(name)
+    if (table?.name !== name) table = mapping.tables.get(name)
     if (table === undefined) throw new Error(`the mapping of ${mapping.city} has no table ${name}`)
     const record = table.read(row, subject)
     if (table.version === undefined) {

@@ -3,6 +3,16 @@ import { z } from 'zod'
 import { type ConfigFile, ConfigurationError, type Fault, jsonPath, readForm } from '#protocol/fault.ts'
 import { Code } from '#protocol/message.ts'
 import { subjectKinds } from '#protocol/subject.ts'
+import { asItem, type CatalogueItem, catalogueItem, checkCatalogue } from './catalogue.ts'
+import {
+  asFreshness,
+  asPublicity,
+  checkPeriods,
+  type FreshnessRule,
+  freshnessRule,
+  type PublicityRule,
+  publicityRule,
+} from './periods.ts'
 import { recordStates, type ShareLevel, shareLevels } from './record.ts'
 
 /** One shared code. Dates are days, the last one included; null means open. */
@@ -66,6 +76,9 @@ export type Vocabulary = {
   readonly lists: ReadonlyMap<string, ListType>
   readonly schemes: ReadonlyMap<string, RatingScheme>
   readonly purposes: ReadonlyMap<string, Term>
+  readonly catalogue: readonly CatalogueItem[]
+  readonly publicity: readonly PublicityRule[]
+  readonly freshness: readonly FreshnessRule[]
   /** Every set of codes by name, the ones above included, and `rating-levels` with codes such as `tax-2025.a`. */
   readonly sets: ReadonlyMap<string, ReadonlyMap<string, Term>>
 }
@@ -112,12 +125,15 @@ const SchemeForm = z.strictObject({
 })
 
 const set = <Item extends z.ZodType>(item: Item) => z.strictObject({ ...head, codes: z.array(item).min(1) })
-const forms = {
+export const forms = {
   families: set(FamilyForm),
   'list-types': set(ListForm),
   'rating-schemes': set(SchemeForm),
+  catalogue: set(z.strictObject({ ...term, ...catalogueItem })),
+  'publicity-rules': set(z.strictObject({ ...term, ...publicityRule })),
+  'freshness-rules': set(z.strictObject({ ...term, ...freshnessRule })),
 } as const
-const Plain = set(z.strictObject(term))
+export const Plain = set(z.strictObject(term))
 const Head = z.looseObject({ set: Code })
 
 /** Sets whose codes the program itself speaks of: the files give them words, and have to name exactly these. */
@@ -126,7 +142,17 @@ const fixed: Readonly<Record<string, readonly string[]>> = {
   'record-states': recordStates,
   'subject-kinds': [...subjectKinds, 'institution', 'social-organisation', 'person'],
 }
-const needed = ['families', 'list-types', 'rating-schemes', 'rating-origins', 'purposes', ...Object.keys(fixed)]
+const needed = [
+  'families',
+  'list-types',
+  'rating-schemes',
+  'rating-origins',
+  'purposes',
+  'catalogue',
+  'publicity-rules',
+  'freshness-rules',
+  ...Object.keys(fixed),
+]
 
 /**
  * Reads the vocabulary from the texts of its files, one set a file.
@@ -139,6 +165,9 @@ export function readVocabulary(files: readonly ConfigFile[]): Vocabulary {
   const families = new Map<string, Family>()
   const lists = new Map<string, ListType>()
   const schemes = new Map<string, RatingScheme>()
+  let catalogue: z.infer<typeof forms.catalogue>['codes'] = []
+  let publicity: z.infer<(typeof forms)['publicity-rules']>['codes'] = []
+  let freshness: z.infer<(typeof forms)['freshness-rules']>['codes'] = []
 
   for (const file of files) {
     const named = readForm(file, Head, faults)
@@ -169,6 +198,18 @@ export function readVocabulary(files: readonly ConfigFile[]): Vocabulary {
       for (const scheme of codes) schemes.set(scheme.code, asScheme(scheme))
       checkCodes(codes, fault)
       sets.set(name, schemes)
+    } else if (name === 'catalogue') {
+      catalogue = readForm(file, forms.catalogue, faults)?.codes ?? []
+      checkCodes(catalogue, fault)
+      sets.set(name, new Map(catalogue.map(item => [item.code, asTerm(item)])))
+    } else if (name === 'publicity-rules') {
+      publicity = readForm(file, forms['publicity-rules'], faults)?.codes ?? []
+      checkCodes(publicity, fault)
+      sets.set(name, new Map(publicity.map(rule => [rule.code, asTerm(rule)])))
+    } else if (name === 'freshness-rules') {
+      freshness = readForm(file, forms['freshness-rules'], faults)?.codes ?? []
+      checkCodes(freshness, fault)
+      sets.set(name, new Map(freshness.map(rule => [rule.code, asTerm(rule)])))
     } else {
       const codes = readForm(file, Plain, faults)?.codes ?? []
       checkCodes(codes, fault)
@@ -189,8 +230,24 @@ export function readVocabulary(files: readonly ConfigFile[]): Vocabulary {
   checkFamilies(families, sets, fileOf.get('families') ?? 'vocabulary', faults)
   checkLists(lists, fileOf.get('list-types') ?? 'vocabulary', faults)
   checkSchemes(schemes, sets, fileOf.get('rating-schemes') ?? 'vocabulary', faults)
+  const reportIn =
+    (set: string): Report =>
+    (path, problem, remedy) =>
+      faults.push({ file: fileOf.get(set) ?? 'vocabulary', path, problem, remedy })
+  checkCatalogue(catalogue, { families, lists, schemes }, reportIn('catalogue'))
+  checkPeriods(publicity, sets, reportIn('publicity-rules'))
+  checkPeriods(freshness, sets, reportIn('freshness-rules'))
   if (faults.length > 0) throw new ConfigurationError(faults)
-  return { families, lists, schemes, purposes: sets.get('purposes') ?? new Map(), sets }
+  return {
+    families,
+    lists,
+    schemes,
+    purposes: sets.get('purposes') ?? new Map(),
+    catalogue: catalogue.map(asItem),
+    publicity: publicity.map(asPublicity),
+    freshness: freshness.map(asFreshness),
+    sets,
+  }
 }
 
 /** Whether a code is in force on a day (YYYY-MM-DD). */
@@ -200,7 +257,7 @@ export function validOn(dated: Pick<Term, 'validFrom' | 'validTo'>, on: string):
 
 type TermForm = z.infer<typeof FamilyForm> | z.infer<typeof ListForm> | z.infer<typeof SchemeForm>
 
-function asTerm(form: Omit<TermForm, 'fields' | 'levels'>): Term {
+function asTerm(form: Pick<TermForm, keyof typeof term>): Term {
   const { code, zh, en, source, verified, note, validFrom, validTo } = form
   return { code, zh, en, source, verified: verified ?? true, note, validFrom, validTo }
 }

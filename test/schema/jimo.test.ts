@@ -325,7 +325,7 @@ describe('a list', () => {
 
   test('ends with the day of removal, and with its publicity', async () => {
     const [removed, expired] = [await record(TAILOR, 'md-JM000003'), await record(BUILDER, 'md-JM000005')]
-    expect([keptBy(removed), keptBy(expired)]).toEqual(['record.ended', 'record.ended'])
+    expect([keptBy(removed), keptBy(expired)]).toEqual(['record.ended', 'record.publicity'])
     expect(expired.fields['type']).toMatchObject({ code: 'tax-major-violation', original: '重大税收违法案件当事人' })
   })
 

@@ -2,14 +2,15 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { stoppedBy } from '#agreement/disclose.ts'
-import { maskPersonalNumbers, readSubject } from '#protocol/subject.ts'
+import type { Clause } from '#agreement/authorise.ts'
+import { stoppedBy } from '#agreement/gates.ts'
+import { maskPersonalNumbers, subjectKinds } from '#protocol/subject.ts'
 import type { CompiledMapping } from '#schema/mapping.ts'
 import type { SharedRecord } from '#schema/record.ts'
 import { translate } from '#schema/translate.ts'
 import { gather, lookUp } from '#source/source.ts'
 import { openSqlite } from '#source/sql.ts'
-import { demoTables, fillSqlite, mappingOf } from './cities.ts'
+import { cityNames, demoTables, fillSqlite, mappingOf, vocabulary } from './cities.ts'
 
 /** Today in China, by which publicity ends. */
 const today = Temporal.Now.plainDateISO('Asia/Shanghai').toString()
@@ -45,11 +46,27 @@ async function recordsAbout(subject: string, mapping: CompiledMapping, sources: 
   })
 }
 
-/** The rule of the record itself that keeps it at home, whatever an agreement says; undefined where there is none. */
+/** A clause that gives everything there is. */
+const everything: Clause = {
+  clause: '',
+  kinds: new Set(subjectKinds),
+  level: 'authorised',
+  fields: new Set(),
+  lists: new Set(vocabulary.lists.keys()),
+  schemes: new Set(vocabulary.schemes.keys()),
+}
+
+/** The rule that keeps a record at home, whatever an agreement says; undefined where there is none. */
 export function keptBy(record: SharedRecord): string | undefined {
-  const rule = stoppedBy(record, { subject: readSubject(record.subject), today, clauses: [] })
-  if (rule?.startsWith('record.')) return rule
-  return record.level === undefined ? 'agreement.share-level' : undefined
+  const { listField, schemeField } = vocabulary.families.get(record.family) ?? {}
+  const clause = {
+    ...everything,
+    lists: listField === undefined ? undefined : everything.lists,
+    schemes: schemeField === undefined ? undefined : everything.schemes,
+  }
+  // Whose catalogue it is in, the record does not say: it is enough that it is in one.
+  const rules = cityNames.map(giver => stoppedBy(record, { today, clauses: [clause], giver, vocabulary }))
+  return rules.includes(undefined) ? undefined : (rules.find(rule => rule !== 'record.catalogue') ?? rules[0])
 }
 
 /** Everything a record could say on the wire, masked as it is masked there. */

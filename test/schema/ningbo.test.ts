@@ -95,7 +95,7 @@ describe('a date', () => {
   test('“无处罚期限” is no date: a record whose publicity ends so cannot be told to be public, and stays', async () => {
     const each = await penalty(SHIPPING, 9, 2025, '甬海事')
     expect(each.fields['publishedUntil']).toEqual({ untranslated: '无处罚期限' })
-    expect(keptBy(each)).toBe('record.ended')
+    expect(keptBy(each)).toBe('record.publicity')
   })
 
   test('without end is written back in the city’s own way', async () => {
@@ -128,7 +128,7 @@ describe('list-in and list-out', () => {
       removalReason: '已依法修复',
       removalAuthority: '宁波市市场监督管理局',
     })
-    expect(keptBy(entry)).toBe('record.ended')
+    expect(keptBy(entry)).toBe('record.publicity')
     expect(shownIn('ningbo', entry).columns).toMatchObject({
       abn_tm: '2020-03-16',
       rem_dt: '2023-09-04',

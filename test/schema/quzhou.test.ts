@@ -165,7 +165,7 @@ describe('dates and amounts', () => {
   })
 
   test('a penalty whose publicity is over does not leave', async () => {
-    expect(keptBy(await record(LORRIES, 'CF01-QZ11'))).toBe('record.ended')
+    expect(keptBy(await record(LORRIES, 'CF01-QZ11'))).toBe('record.publicity')
   })
 })
 
@@ -206,7 +206,7 @@ describe('a list entry', () => {
   })
 
   test('that is out is out, one that is out on 99991231 is not', async () => {
-    expect(keptBy(await record(BUILDER, 'CH01-QH02'))).toBe('record.ended')
+    expect(keptBy(await record(BUILDER, 'CH01-QH02'))).toBe('record.publicity')
     expect(await record(CHEMICAL, 'CH01-QH05')).toMatchObject({
       endedOn: 'indefinite',
       list: 'market-serious-violation',

@@ -209,7 +209,7 @@ describe('a date', () => {
   test('of the end of publicity that is not known keeps the record at home', async () => {
     const found = await record(CRABS, '泗洪演示罚〔2026〕12号')
     expect(found.state).toBe('undetermined')
-    expect(keptBy(found)).toBe('record.ended')
+    expect(keptBy(found)).toBe('record.publicity')
   })
 })
 

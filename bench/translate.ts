@@ -1,0 +1,118 @@
+/** What translating and disclosing costs, beside the JSON parse and stringify of the same records. */
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { Agreement, type Agreements, type Signed } from '#agreement/agreement.ts'
+import { authorise } from '#agreement/authorise.ts'
+import { disclose } from '#agreement/disclose.ts'
+import { digest } from '#protocol/canonical.ts'
+import type { Query } from '#protocol/message.ts'
+import { completeUscc } from '#protocol/subject.ts'
+import { type CompiledMapping, readMapping } from '#schema/mapping.ts'
+import type { LocalRow } from '#schema/text.ts'
+import { type FoundFamily, translate } from '#schema/translate.ts'
+import { readVocabulary } from '#schema/vocabulary.ts'
+import type { Verified } from '#trust/verify.ts'
+import { type DemoTable, home, readTables } from '../src/federation.ts'
+
+const SUBJECTS = 100
+/** Of each subject: two licences, a penalty, a red list, a rating. */
+const ROWS: readonly (readonly [family: string, table: string, id: string])[] = [
+  ['licence', 'YW_L_SGSXZXK', '1001'],
+  ['licence', 'YW_L_SGSXZXK', '1005'],
+  ['penalty', 'YW_L_XZCF', '1009'],
+  ['list', 'YW_L_HONGMINGDAN', '1022'],
+  ['rating', 'YW_L_FRHYPD', '1023'],
+]
+
+/**
+ * How many times the JSON parse and stringify of the same records it costs to translate and to disclose them: 100 subjects of
+ * Jiangyin with 5 records each, as the demo's rows have them. The median of `rounds`.
+ */
+export function translateOverJson(rounds: number): number {
+  const mapping = configuration()
+  const codes = Array.from({ length: SUBJECTS }, (_, i) => completeUscc(`91320281XX${String(i).padStart(6, '0')}`))
+  const found = foundAbout(codes, mapping)
+  const permission = permitted(codes, mapping)
+  const ours = () => disclose(translate(found, mapping), permission)
+  const { body, text } = ours()
+  const given = body.results.reduce((sum, { records }) => sum + records.length, 0)
+  if (given !== SUBJECTS * ROWS.length) throw new Error(`${given} records are given, not ${SUBJECTS * ROWS.length}`)
+  const theirs = () => JSON.stringify(JSON.parse(text))
+  for (let i = 0; i < 300; i++) {
+    ours()
+    theirs()
+  }
+  const ratios = Array.from({ length: rounds }, () => taken(ours) / taken(theirs)).sort((a, b) => a - b)
+  return ratios[Math.floor(ratios.length / 2)] ?? Number.NaN
+}
+
+/** Microseconds of processor time for one, as the mean of some. Each in turn: a machine whose speed drifts does so for both. */
+function taken(work: () => unknown): number {
+  const before = process.cpuUsage()
+  for (let i = 0; i < 20; i++) work()
+  const { user, system } = process.cpuUsage(before)
+  return (user + system) / 20
+}
+
+function configuration(): CompiledMapping {
+  const folder = join(home, 'federation-config')
+  const file = (...path: string[]) => ({ file: path.join('/'), text: readFileSync(join(folder, ...path), 'utf8') })
+  const vocabulary = readVocabulary(readdirSync(join(folder, 'vocabulary')).map(name => file('vocabulary', name)))
+  return readMapping(file('mappings', 'jiangyin.json'), vocabulary)
+}
+
+function foundAbout(codes: readonly string[], { tables }: CompiledMapping): FoundFamily[] {
+  const demo = readTables(join(home, 'demo', 'jiangyin'))
+  const models = ROWS.map(([family, table, id]) => {
+    const { columns = [], key } = tables.get(table) ?? {}
+    const cells = demo.find(each => each.table === table)?.rows.find(row => row['ID'] === id)
+    const rowOf = (code: string): LocalRow =>
+      Object.fromEntries(
+        columns.map(column => [column, key?.columns.includes(column) ? code : textOf(cells?.[column])]),
+      )
+    return { family, table, rowOf }
+  })
+  return [...Map.groupBy(models, ({ family }) => family)].map(([family, ofFamily]) => ({
+    family,
+    rows: codes.flatMap(subject => ofFamily.map(({ table, rowOf }) => ({ table, subject, row: rowOf(subject) }))),
+    freshness: { family, asOf: new Date().toISOString(), status: 'fresh' },
+  }))
+}
+
+/** A cell as its database would give it; its days count from today. */
+function textOf(cell: DemoTable['rows'][number][string] | undefined): string | null {
+  if (cell === undefined || cell === null) return null
+  if (typeof cell !== 'object') return String(cell)
+  const day = Temporal.Now.plainDateISO('Asia/Shanghai').add({ days: cell.today })
+  return day.toString().replaceAll('-', '/')
+}
+
+function permitted(subjects: readonly string[], { vocabulary }: CompiledMapping) {
+  const path = join(home, 'federation-config', 'agreements', 'jiangyin-huizhou-2026.json')
+  const text = Agreement.parse(JSON.parse(readFileSync(path, 'utf8')))
+  const signed: Signed = { text, digest: digest(text), begins: 0, ends: Number.MAX_SAFE_INTEGER }
+  const agreements: Agreements = { all: [signed], find: () => signed, idle: [] }
+  const claims: Query = {
+    iss: 'huizhou',
+    aud: 'jiangyin',
+    iat: 1_800_000_000,
+    nbf: 1_800_000_000,
+    exp: 1_800_000_060,
+    jti: '01a20132-2522-7f35-83ee-7b82f9b98e86',
+    agreement: { id: text.id, digest: signed.digest },
+    purpose: 'fiscal-funds',
+    matter: '惠招〔2026〕1号',
+    subjects: [...subjects],
+    want: ['licence', 'penalty', 'list', 'rating'].map(family => ({ family })),
+  }
+  // No question has been asked: what is measured begins where one has been verified.
+  const request = { claims, member: undefined, token: '', hash: '', sealed: false } as unknown as Verified<Query>
+  return authorise(request, { id: 'jiangyin', agreements, vocabulary, quotas: { take: () => {} }, now: Date.now })
+}
+
+if (import.meta.main) {
+  const { values } = parseArgs({ options: { json: { type: 'boolean', default: false } } })
+  const figure = Number(translateOverJson(100).toFixed(2))
+  console.log(values.json ? JSON.stringify({ translate_over_json: figure }) : `translate_over_json       ${figure}`)
+}
