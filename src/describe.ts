@@ -11,7 +11,7 @@ const outcomes: Readonly<Record<string, string>> = {
 }
 
 /** Why a value stands in none of our columns. */
-const notTranslated: Readonly<Record<string, string>> = {
+export const notTranslated: Readonly<Record<string, string>> = {
   'no-table': '本市无此类数据表',
   'no-column': '本市无此栏',
   'unknown-field': '不认识的字段',
@@ -24,9 +24,22 @@ const notTranslated: Readonly<Record<string, string>> = {
 type Told = AskAnswer['peers'][number]
 type ToldResult = Told['results'][number]
 type ToldRecord = ToldResult['records'][number]
+type ToldVerdict = NonNullable<ToldResult['verdict']>
+type ToldMeasure = NonNullable<ToldRecord['measures']>[number]
+
+/** How one level or list stands to another, in the words of both sides’ agreement. */
+const relations: Readonly<Record<string, string>> = {
+  exact: '等同',
+  narrower: '窄于',
+  broader: '宽于',
+  overlapping: '交叉',
+  none: '无对应',
+}
+
+const answers: Readonly<Record<string, string>> = { yes: '可 yes', no: '不可 no', unknown: '未知 unknown' }
 
 /** The whole of an answer, in lines of Chinese and English. */
-export function describeAnswer({ city, schema, peers }: AskAnswer): string {
+export function describeAnswer({ city, schema, peers, verdicts = [] }: AskAnswer): string {
   const lines = peers.flatMap(each => {
     const { peer, outcome, reason, withheld = [], freshness = [], results } = each
     const gap =
@@ -39,7 +52,8 @@ export function describeAnswer({ city, schema, peers }: AskAnswer): string {
     ]
   })
   const note = '本市字段名为推定，请核对 the field names are assumed: compare them with the tables'
-  return [...(schema.assumed ? [`（${city}: ${note}）`] : []), ...lines].join('\n')
+  const checks = verdicts.flatMap(each => describeVerdict(`核查结论 check ${each.subject}`, each, ''))
+  return [...(schema.assumed ? [`（${city}: ${note}）`] : []), ...checks, ...lines].join('\n')
 }
 
 const isIncomplete = ({ status, unknown = [] }: ToldResult) => status !== 'answered' || unknown.length > 0
@@ -72,7 +86,7 @@ function describeWithheld(withheld: NonNullable<Told['withheld']>): string[] {
 }
 
 function describeResult(result: ToldResult, { outcome, freshness = [] }: Told): string[] {
-  const { subject, status, reason, doubt, records, unknown = [] } = result
+  const { subject, status, reason, doubt, records, unknown = [], verdict } = result
   const whole = status === 'answered' && outcome === 'answered'
   const none =
     unknown.length === 0 && freshness.every(each => each.status === 'fresh')
@@ -84,14 +98,63 @@ function describeResult(result: ToldResult, { outcome, freshness = [] }: Told): 
     ...(doubt === undefined ? [] : ['    存疑 doubt: 代码的校验位不符 the check character of the code does not fit']),
     ...unknown.map(each => `    未知 unknown: ${each.family}${because(each.reason)}`),
     ...(whole && records.length === 0 ? [`    ${none}`] : []),
+    ...(verdict === undefined ? [] : describeVerdict('仅据该市 by this city alone', verdict, '    ')),
     ...records.flatMap(describeRecord),
   ]
 }
 
-function describeRecord({ shared, local }: ToldRecord): string[] {
+/** Yes, no or unknown, and under it each record that it rests on, each that it does not, and each gap. */
+function describeVerdict(what: string, { verdict, reliedOn, setAside, why }: ToldVerdict, indent: string): string[] {
+  return [
+    `${indent}${what}: ${answers[verdict] ?? verdict}`,
+    ...why.map(each => `${indent}  原因 because${because(each)}`),
+    ...reliedOn.flatMap(({ city, id, list, grade, basis, document, until, clause, objection, measures }) => [
+      `${indent}  依据 relies on: ${city} ${id} · ${list.zh} ${list.en} · ${grade.zh} ${grade.en} · ${basis}${document === undefined ? '' : ` · ${document}`}`,
+      `${indent}    至 until ${until ?? '未载明 not stated'} · 互认条款 clause ${clause ?? ''}${describeMarks({ objection })}`,
+      ...measures.map(each => `${indent}    措施 measure: ${describeMeasure(each)}`),
+    ]),
+    ...setAside.map(each => `${indent}  未采用 set aside: ${each.city} ${each.id}${because(each.why)}`),
+  ]
+}
+
+function describeMeasure({ zh, en, basis, territorial, until }: ToldMeasure): string {
+  const where = territorial ? '，仅限该市 in that city alone' : ''
+  return `${zh} ${en}（${basis}${until === undefined ? '' : `，至 until ${until}`}${where}）`
+}
+
+/** What an entry or a rating of the other city is here; the other city’s own word stands in the record below it. */
+function describeRecognition({ recognition, measures = [], elsewhere = [] }: ToldRecord): string[] {
+  if (recognition === undefined) return []
+  const { outcome, original, as = [], ambiguous, relation, clause, why } = recognition
+  const by = clause === undefined ? '' : ` · ${clause} ${relations[relation ?? ''] ?? ''} ${relation ?? ''}`
+  const ours = as.map(({ zh, en }) => `${zh} ${en}`).join(' / ')
+  const said = original.zh ?? original.text ?? ''
+  const lines = {
+    recognised: `认可 recognised: ${said} → ${ours}${ambiguous ? '，其中之一 one of them' : ''}${by}`,
+    informational: `仅供参考 information only: ${said}${by}${because(why)}`,
+    refused: `不予认可 refused: ${said}${because(why)}`,
+  }
+  return [
+    `      ${lines[outcome]}`,
+    ...measures.map(each => `      可采取措施 measure: ${describeMeasure(each)}`),
+    ...elsewhere.map(each => `      对方措施，仅供参考 measure there, information only: ${describeMeasure(each)}`),
+  ]
+}
+
+function describeMarks({ objection, notice, territorial }: Partial<ToldRecord['shared']>): string {
+  return [
+    objection ? '  ［异议处理中 under objection］' : '',
+    notice ? '  ［地方提示，不是名单 a local notice, no list］' : '',
+    territorial ? '  ［仅在作出地有效，仅供参考 holds there alone, information only］' : '',
+  ].join('')
+}
+
+function describeRecord(record: ToldRecord): string[] {
+  const { shared, local } = record
   const { title, columns, labels, meanings, untranslated } = local
   return [
-    `    ${title ?? shared.family}${shared.objection ? '  ［异议处理中 under objection］' : ''}`,
+    `    ${title ?? shared.family}${describeMarks(shared)}`,
+    ...describeRecognition(record),
     ...Object.entries(columns).map(
       ([column, value]) => `      ${labels[column] ?? column}  ${value}${notExact(meanings[column])}`,
     ),

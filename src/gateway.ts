@@ -9,6 +9,7 @@ import type { TLSSocket } from 'node:tls'
 import { getRequestListener } from '@hono/node-server'
 import { type Logger, pino } from 'pino'
 import { type Agreements, isConfidential, readAgreements } from '#agreement/agreement.ts'
+import { type MeasureList, readMeasures } from '#agreement/measures.ts'
 import { quotas } from '#agreement/quota.ts'
 import { openAcquaintance } from '#exchange/acquaint.ts'
 import type { City } from '#exchange/city.ts'
@@ -36,6 +37,7 @@ export type Configuration = {
   readonly us: Member
   readonly vocabulary: Vocabulary
   readonly mapping: CompiledMapping
+  readonly measures: ReadonlyMap<string, MeasureList>
   readonly agreements: Agreements
 }
 
@@ -62,6 +64,7 @@ export async function readConfiguration(
   const vocabulary = collect(() => readVocabulary(filesOf(config, 'vocabulary')))
   const file = `mappings/${city}.json`
   const mapping = vocabulary && collect(() => readMapping(fileOf(config, file), vocabulary))
+  const measures = vocabulary && collect(() => readMeasures(filesOf(config, 'measures'), vocabulary))
   const agreements = vocabulary && readAgreements(config, city, members, vocabulary, now(), faults)
   if (keys?.openers.size === 0 && agreements?.all.some(isConfidential)) {
     const problem = 'an agreement demands confidentiality, and we have no encryption key'
@@ -72,12 +75,13 @@ export async function readConfiguration(
     members === undefined ||
     us === undefined ||
     mapping === undefined ||
+    measures === undefined ||
     agreements === undefined ||
     keys === undefined
   ) {
     throw new ConfigurationError(faults)
   }
-  return { members, us, vocabulary: mapping.vocabulary, mapping, agreements, keys }
+  return { members, us, vocabulary: mapping.vocabulary, mapping, measures, agreements, keys }
 }
 
 /** Who belongs, who we are among them, and our keys: all that signing an agreement needs. Pushes to `faults`. */
@@ -137,7 +141,7 @@ export async function startGateway(
 ): Promise<Gateway> {
   const now = Date.now
   const read = await readConfiguration({ ...settings, keeps: true }, now)
-  const { members, vocabulary, mapping, agreements } = read
+  const { members, vocabulary, mapping, measures, agreements } = read
   const proxy = settings.proxyCertificate === undefined ? undefined : readProxy(settings.proxyCertificate, now())
   await using opened = new AsyncDisposableStack()
   const metrics = openMetrics()
@@ -157,6 +161,7 @@ export async function startGateway(
     agreements,
     vocabulary,
     mapping,
+    measures,
     quotas: quotas(now, (agreement, peer) => spent.get(peer)?.get(agreement) ?? 0),
     sources,
     ledger,

@@ -74,6 +74,11 @@ function draft(id: string, zh: string, en: string, peer: string): unknown {
   if (model === undefined) throw new Error('the shipped agreement is damaged')
   const today = Temporal.Now.plainDateISO('Asia/Shanghai')
   const rename = (city: string) => (city === model.parties[0] ? id : peer)
+  const between = <Part extends { readonly from: string[]; readonly to: string[] }>(part: Part): Part => ({
+    ...part,
+    from: part.from.map(rename),
+    to: part.to.map(rename),
+  })
   return {
     ...model,
     id: `${id}-${peer}`,
@@ -85,7 +90,8 @@ function draft(id: string, zh: string, en: string, peer: string): unknown {
     signedOn: today.toString(),
     validFrom: today.toString(),
     validTo: today.add({ years: 2 }).subtract({ days: 1 }).toString(),
-    grants: model.grants.map(grant => ({ ...grant, from: grant.from.map(rename), to: grant.to.map(rename) })),
+    grants: model.grants.map(between),
+    ...(model.recognition && { recognition: model.recognition.map(between) }),
   }
 }
 

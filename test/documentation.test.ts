@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { calculateJwkThumbprint } from 'jose'
 import { describe, expect, it } from 'vitest'
-import { sha256 } from '#protocol/canonical.ts'
+import { digest, sha256 } from '#protocol/canonical.ts'
 import { readJson } from '#protocol/json.ts'
 import { Answer, Query, types } from '#protocol/message.ts'
 import { refusalCodes, refusals } from '#protocol/refusal.ts'
@@ -35,6 +35,11 @@ describe('docs/protocol.md', () => {
     expect(Query.safeParse(readJson(decode(question.payload))).error).toBeUndefined()
     expect(example).toContain(sha256(question.signingInput))
     expect(question.header.kid).toBe(await calculateJwkThumbprint(JSON.parse(block('Key'))))
+  })
+
+  it('names the agreement that is shipped: `node test/example.long.ts` makes the example anew', () => {
+    const { id, digest: stated } = JSON.parse(block('Claims of the question')).agreement
+    expect(stated).toBe(digest(JSON.parse(read(`federation-config/agreements/${id}.json`))))
   })
 
   it('shows an answer that is bound to that question', () => {

@@ -3,9 +3,14 @@ import { z } from 'zod'
 import { isConfidential, type Signed } from '#agreement/agreement.ts'
 import { checkQuestion, inForce, type Judged, judge, type Scope, scopeOf } from '#agreement/authorise.ts'
 import { contradictions, excess } from '#agreement/disclose.ts'
+import { elsewhere, Offered, offered, vetoPurposes } from '#agreement/measures.ts'
+import { type Exchange, Recognition, recognise, Told } from '#agreement/recognise.ts'
+import { noVerdict, together, Verdict, verdictOf } from '#agreement/verdict.ts'
 import { sha256 } from '#protocol/canonical.ts'
+import { dayOf } from '#protocol/day.ts'
 import {
   type Answer,
+  type AnswerBody,
   CityId,
   Code,
   Freshness,
@@ -18,7 +23,7 @@ import {
   WireRecord,
   Withheld,
 } from '#protocol/message.ts'
-import { Refusal, type RefusalCode, refuse, told } from '#protocol/refusal.ts'
+import { type PublicRefusal, Refusal, type RefusalCode, refuse, told } from '#protocol/refusal.ts'
 import type { Subject } from '#protocol/subject.ts'
 import { toLocal } from '#schema/translate.ts'
 import type { Department } from '#trust/departments.ts'
@@ -55,10 +60,6 @@ export const AskRequest = z
   .meta({ id: 'AskRequest' })
 export type AskRequest = z.infer<typeof AskRequest>
 
-const Told = z
-  .strictObject({ code: z.string(), zh: z.string(), en: z.string() })
-  .meta({ id: 'Refusal', description: 'why, in both languages 原因' })
-
 const LocalRecord = z
   .strictObject({
     /** Absent: this city keeps no table of the kind, and everything is in `untranslated`. */
@@ -82,14 +83,30 @@ const LocalRecord = z
   .meta({ id: 'LocalRecord', description: 'the record in the words of this city’s own tables 本市字段' })
 type LocalRecord = z.infer<typeof LocalRecord>
 
+const AskRecord = z
+  .strictObject({
+    shared: WireRecord,
+    local: LocalRecord,
+    /** Of list entries and ratings alone. */
+    recognition: Recognition.optional(),
+    /** What follows from it here. */
+    measures: z.array(Offered).optional(),
+    /** What holds in the other city alone: information. */
+    elsewhere: z.array(Offered).optional(),
+  })
+  .meta({ id: 'AskRecord' })
+type AskRecord = z.infer<typeof AskRecord>
+
 const AskResult = z
   .strictObject({
     subject: z.string().optional(),
     status: Result.shape.status.meta({ description: 'unknown and stale never mean that there is nothing' }),
     reason: Told.optional(),
     doubt: Result.shape.doubt,
-    records: z.array(z.strictObject({ shared: WireRecord, local: LocalRecord })),
+    records: z.array(AskRecord),
     unknown: z.array(z.strictObject({ family: Code, reason: Told })).optional(),
+    /** For a veto purpose: what this city's records alone say. */
+    verdict: Verdict.optional(),
   })
   .meta({ id: 'AskResult' })
 type AskResult = z.infer<typeof AskResult>
@@ -118,6 +135,11 @@ export const AskAnswer = z
     schema: z.strictObject({ version: z.string(), assumed: z.boolean() }),
     purpose: Code,
     peers: z.array(PeerAnswer),
+    /** For a veto purpose (`veto-purposes`), over all cities asked: one for each subject that may be asked about, in order. */
+    verdicts: z
+      .array(z.strictObject({ subject: z.string(), ...Verdict.shape }))
+      .optional()
+      .meta({ description: 'whether the purpose may be granted, subject by subject 核查结论' }),
   })
   .meta({ id: 'AskAnswer' })
 export type AskAnswer = z.infer<typeof AskAnswer>
@@ -132,7 +154,25 @@ export async function ask(request: AskRequest, department: Department, city: Cit
   const asked = found.map(route => askPeer(route, request, department, city))
   const peers = await Promise.all([...asked, ...closed.map(each => tellClosed(each, request, department, city))])
   const { version, assumed } = city.mapping
-  return { city: city.id, schema: { version, assumed }, purpose: request.purpose, peers }
+  const verdicts = isVeto(request, city) && verdictsOf(request, peers)
+  return { city: city.id, schema: { version, assumed }, purpose: request.purpose, peers, ...(verdicts && { verdicts }) }
+}
+
+/** Whether the answer has to be yes, no or unknown. */
+function isVeto({ purpose }: AskRequest, { vocabulary }: City): boolean {
+  return vetoPurposes(vocabulary).has(purpose)
+}
+
+/** Of each subject that may be asked about, what all cities together say; a person is none. */
+function verdictsOf({ subjects }: AskRequest, peers: readonly PeerAnswer[]): NonNullable<AskAnswer['verdicts']> {
+  return subjects.map(judge).flatMap((each, i) => {
+    if ('refused' in each) return []
+    const verdicts = peers.map(({ results }) => {
+      const { verdict, reason } = results[i] ?? {}
+      return verdict ?? noVerdict(reason ?? told('peer.answer'))
+    })
+    return [{ subject: each.subject.uscc, ...together(verdicts) }]
+  })
 }
 
 /** Whom to ask and under what; a question that may not be asked is recorded with its reason, and not sent. */
@@ -160,7 +200,8 @@ async function tellClosed(
   const { index } = await city.ledger.append(entry)
   const judged = request.subjects.map(judge)
   const reason = told(refusal.code)
-  return { peer: peer.id, outcome: 'refused', reason, results: place(judged, unknownFor(judged, reason)), entry: index }
+  const unknown = unknownFor(judged, reason, isVeto(request, city))
+  return { peer: peer.id, outcome: 'refused', reason, results: place(judged, unknown), entry: index }
 }
 
 /** Nothing lawful is asked about: the reason of the first subject is the reason of the whole. */
@@ -241,13 +282,13 @@ async function askPeer(route: Route, request: AskRequest, department: Department
     const { withheld, freshness } = answer
     const results = place(
       judged,
-      answer.results.map(result => inOurWords(result, city)),
+      answer.results.map((result, i) => inOurWords(result, subjects[i], { answer, route, request, city })),
     )
     return { ...known, outcome: 'answered', withheld, freshness, results, receipt, entry }
   }
   const reason = told(came.code)
   // Never an empty list: for every subject it is said that nothing is known, and why.
-  const unknown = unknownFor(judged, reason)
+  const unknown = unknownFor(judged, reason, isVeto(request, city))
   return {
     ...known,
     outcome: came.outcome,
@@ -342,10 +383,18 @@ function acceptable(
 }
 
 /** For every lawful subject, that nothing is known of it, and why. */
-function unknownFor(judged: readonly Judged[], reason: AskResult['reason']): AskResult[] {
+function unknownFor(judged: readonly Judged[], reason: PublicRefusal, isVeto: boolean): AskResult[] {
   return judged.flatMap(each =>
     'subject' in each
-      ? [{ subject: each.subject.uscc, status: 'unknown' as const, ...(reason && { reason }), records: [] }]
+      ? [
+          {
+            subject: each.subject.uscc,
+            status: 'unknown' as const,
+            reason,
+            records: [],
+            ...(isVeto && { verdict: noVerdict(reason) }),
+          },
+        ]
       : [],
   )
 }
@@ -367,11 +416,47 @@ function ours(shared: WireRecord, mapping: City['mapping']): LocalRecord {
   return { ...local, ...(table !== undefined && { table }), ...(title !== undefined && { title }) }
 }
 
-function inOurWords({ subject, status, rule, doubt, records, unknown }: Result, { mapping }: City): AskResult {
-  const result: AskResult = { status, records: records.map(shared => ({ shared, local: ours(shared, mapping) })) }
-  if (subject !== undefined) result.subject = subject
-  if (rule !== undefined) result.reason = told(rule)
-  if (doubt !== undefined) result.doubt = doubt
-  if (unknown !== undefined) result.unknown = unknown.map(each => ({ family: each.family, reason: told(each.rule) }))
-  return result
+/** What an answer is read by: the agreement that it was given under, and what we asked it for. */
+type Reading = {
+  readonly answer: AnswerBody
+  readonly route: Route
+  readonly request: AskRequest
+  readonly city: City
+}
+
+function inOurWords(result: Result, of: Subject | undefined, { answer, route, request, city }: Reading): AskResult {
+  const { subject, status, rule, doubt, unknown } = result
+  const today = dayOf(city.now())
+  const exchange = { agreement: route.signed.text, from: route.peer.id, to: city.id, today }
+  const records = result.records.map(shared => judgedRecord(shared, exchange, city))
+  const out: AskResult = { status, records }
+  if (subject !== undefined) out.subject = subject
+  if (rule !== undefined) out.reason = told(rule)
+  if (doubt !== undefined) out.doubt = doubt
+  if (unknown !== undefined) out.unknown = unknown.map(each => ({ family: each.family, reason: told(each.rule) }))
+  if (of !== undefined && status !== 'refused' && isVeto(request, city)) {
+    const { purpose } = request
+    const { scope } = route
+    const { freshness } = answer
+    const own = city.measures.get(city.id)
+    out.verdict = verdictOf(
+      { ...exchange, purpose, subject: of, own, scope, freshness, result, records },
+      city.vocabulary,
+    )
+  }
+  return out
+}
+
+/** A record in our words, what it is here, and what follows from it. */
+function judgedRecord(shared: WireRecord, exchange: Exchange, { mapping, measures, vocabulary }: City): AskRecord {
+  const recognition = recognise(shared, exchange, vocabulary)
+  const own = offered(shared, recognition, measures.get(exchange.to), exchange.today)
+  const theirs = elsewhere(recognition, measures.get(exchange.from), exchange.today)
+  return {
+    shared,
+    local: ours(shared, mapping),
+    ...(recognition && { recognition }),
+    ...(own.length > 0 && { measures: own }),
+    ...(theirs.length > 0 && { elsewhere: theirs }),
+  }
 }
