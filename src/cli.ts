@@ -14,7 +14,9 @@ import { jsonFiles, readMembers } from '#trust/members.ts'
 import { describeAnswer } from './describe.ts'
 import { keysCommand } from './keys-command.ts'
 import { officeCommand } from './office-command.ts'
+import { reportCommand } from './report-command.ts'
 import { describeSettings } from './settings.ts'
+import { tryCommand } from './try-command.ts'
 import {
   type Command,
   call,
@@ -72,12 +74,16 @@ const commands: Readonly<Record<string, Command>> = {
   xinqiao ask jiangyin 91320281250344877K --purpose tendering --matter 惠招〔2026〕118号 --key-file tender.key`,
     run: askCommand,
   },
+  report: reportCommand,
   check: {
-    usage: [`check ${ENV} [--json]`],
-    zh: '检查全部配置，列出各方按何种目的可查看哪些字段',
-    en: 'check the whole configuration; print who may see which field for what purpose',
+    usage: [`check ${ENV} [--report] [--json]`],
+    zh: '检查全部配置，列出各方按何种目的可查看哪些字段，以及转换的得失',
+    en: 'check the whole configuration; print who may see which field for what purpose, and what translation loses',
+    more: `  --report         转换报告全文：每个字段、每一列、每个词语的去向及原因
+                   the whole translation report: what becomes of every field, column and word, and why`,
     run: check,
   },
+  try: tryCommand,
   keys: keysCommand,
   office: officeCommand,
   agreement: {
@@ -238,17 +244,23 @@ async function askCommand(words: string[]): Promise<Exit> {
 }
 
 async function check(words: string[]): Promise<Exit> {
-  const { values } = parse(words, { env: { type: 'string' }, json: { type: 'boolean' } })
+  const { values } = parse(words, { env: { type: 'string' }, report: { type: 'boolean' }, json: { type: 'boolean' } })
   const settings = settingsFrom(values)
   const { describeMatrix, survey } = await import('./check.ts')
-  const { faults, disclosures, vocabulary } = await survey(settings, Date.now())
+  const { faults, disclosures, vocabulary, translation } = await survey(settings, Date.now())
   const ok = faults.length === 0
   if (values['json'] === true) {
-    console.log(JSON.stringify({ ok, city: settings.city, ...(!ok && { faults }), disclosures }))
+    console.log(JSON.stringify({ ok, city: settings.city, ...(!ok && { faults }), disclosures, translation }))
     return ok ? 0 : 1
   }
   if (ok) console.log('配置无误 The configuration is sound.')
   else console.error(describeFaults(new ConfigurationError(faults)))
+  if (translation !== undefined) {
+    const { describeReport, summariseReport } = await import('./describe-report.ts')
+    const env = optional(values, 'env')
+    const how = call('check', '--report', ...(env === undefined ? [] : ['--env', env]))
+    console.log(values['report'] === true ? describeReport(translation) : summariseReport(translation, how))
+  }
   if (vocabulary !== undefined && disclosures.length > 0) console.log(describeMatrix(disclosures, vocabulary))
   return ok ? 0 : 1
 }

@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { createDocument } from 'zod-openapi'
 import { AskAnswer, AskRequest } from '#exchange/ask.ts'
+import { ReportFile, ReportRequest } from '#exchange/report.ts'
 import { Problem } from '#protocol/message.ts'
 import { Readiness } from './health.ts'
 
@@ -41,6 +42,29 @@ export function describeInside(city: { readonly zh: string; readonly en: string 
             '400': problem('the request is not of this form, or its words are not of the vocabulary'),
             '401': problem('the department key is missing, wrong or expired'),
             '403': problem('the department, or the agreement, does not allow it'),
+            '404': problem('there is no such peer'),
+            '413': problem('the request is too large'),
+            '500': problem('the gateway failed'),
+            '503': problem(
+              'too many questions at once, or the ledger cannot be written; Retry-After says when to come back',
+            ),
+          },
+        },
+      },
+      '/report': {
+        post: {
+          operationId: 'report',
+          summary: 'A signed report on one enterprise over all cities asked 跨市信用报告',
+          requestBody: { required: true, content: { 'application/json': { schema: ReportRequest } } },
+          responses: {
+            '200': {
+              description:
+                'the report with its signature; as a page to print where Accept names text/html. What a city did not say is unknown in it, never none',
+              content: { 'application/json': { schema: ReportFile }, 'text/html': {} },
+            },
+            '400': problem('the request is not of this form, or its words are not of the vocabulary'),
+            '401': problem('the department key is missing, wrong or expired'),
+            '403': problem('the department, or every agreement, does not allow it'),
             '404': problem('there is no such peer'),
             '413': problem('the request is too large'),
             '500': problem('the gateway failed'),

@@ -71,8 +71,16 @@ const SMALL = 2_048
 export function outside({ city, metrics, log, callers, door }: Parts): Surface {
   const app = new Hono<Bindings>()
   const together = turns()
+  const senderOf = (incoming: IncomingMessage, outgoing: ServerResponse): Sender => {
+    try {
+      return callers.senderOf(incoming)
+    } catch (error) {
+      if (!callers.isProxied(incoming)) outgoing.shouldKeepAlive = false
+      throw error
+    }
+  }
   const heard = ({ incoming, outgoing }: Ends): Sender => {
-    const sender = callers.senderOf(incoming)
+    const sender = senderOf(incoming, outgoing)
     try {
       door.hear(sender)
     } catch (error) {
@@ -124,8 +132,12 @@ export function outside({ city, metrics, log, callers, door }: Parts): Surface {
   }
   const introduce = introducing(city)
   app.get(INTRODUCTION, c => {
-    heard(c.env)
-    return c.body(introduce(), 200, { 'content-type': STATEMENT })
+    const sender = heard(c.env)
+    if (city.members.find(sender.city) === undefined) {
+      door.failed(sender)
+      throw refuse('token.issuer', sender.city)
+    }
+    return c.body(introduce(Number(c.req.query('roll') ?? 0)), 200, { 'content-type': STATEMENT })
   })
   app.all('*', c => {
     door.failed(heard(c.env))
@@ -209,7 +221,7 @@ export function inside({ city, drifts, departments, metrics, log, door }: Parts)
     if (!(c.req.header('accept') ?? '').includes('text/html')) return c.json(file)
     const { reportPage } = await import('./report-page.ts')
     c.header('content-security-policy', "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'")
-    return c.html(await reportPage(file))
+    return c.html(await reportPage(file.report))
   })
   return ending(app, noting(log, metrics))
 }
@@ -241,18 +253,24 @@ function countingIn({ questions }: Metrics): (peer: string, outcome: string) => 
 /** Seconds for which one statement about us serves: asking is cheap for whoever asks, and signing is not. */
 const SERVED = 30
 
-/** Gives what we say of ourselves, made anew when our keys or the roll have changed, each later than the one before. */
-function introducing(city: City): () => string {
-  let said: { token: string; iat: number; described: unknown; roll: unknown } | undefined
-  return () => {
+/**
+ * Gives what we say of ourselves, made anew when our keys or the roll have changed, each later than the one before. Whoever
+ * goes by our roll already is not given it again: in a large federation it is most of the statement.
+ */
+function introducing(city: City): (number: number) => string {
+  type Said = { readonly iat: number; readonly described: unknown; readonly roll: unknown; texts: Map<boolean, string> }
+  let said: Said | undefined
+  return number => {
     const { described, signer } = city.keys()
-    const { bundle } = city.members.roll
+    const { bundle, number: ours } = city.members.roll
     const seconds = Math.floor(city.now() / 1000)
     if (said === undefined || said.described !== described || said.roll !== bundle || said.iat + SERVED <= seconds) {
-      const iat = Math.max(seconds, (said?.iat ?? 0) + 1)
-      said = { token: configurationOf(described, bundle, signer, iat), iat, described, roll: bundle }
+      said = { iat: Math.max(seconds, (said?.iat ?? 0) + 1), described, roll: bundle, texts: new Map() }
     }
-    return said.token
+    const withRoll = !(number >= ours)
+    const text = said.texts.get(withRoll) ?? configurationOf(described, withRoll ? bundle : undefined, signer, said.iat)
+    said.texts.set(withRoll, text)
+    return text
   }
 }
 

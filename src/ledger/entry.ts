@@ -19,7 +19,7 @@ const Subject = z.union([
 ])
 
 /** What an entry may be long at most, for those who read it and for `assertReadable`. */
-const most = { matter: 200, department: 80, subjects: 1000, want: 32 }
+const most = { matter: 200, department: 80, subjects: 1000, want: 32, outcomes: 1000 }
 
 const exchange = {
   at: z.iso.datetime({ precision: 3 }),
@@ -96,11 +96,33 @@ const Declined = z.strictObject({
 })
 
 /**
+ * A department of ours is about to be given a signed report, made of the outcomes named here and of our own records. The
+ * report itself is not kept: its digest tells whether a file is the one that was given.
+ */
+const Reported = z.strictObject({
+  kind: z.literal('reported'),
+  at: exchange.at,
+  city: CityId,
+  department: outbound.department,
+  purpose: Code,
+  matter: exchange.matter,
+  subjects: exchange.subjects,
+  /** Days, both included: the report speaks of what was decided within them. */
+  period: z.strictObject({ from: z.iso.date(), to: z.iso.date() }),
+  /** The report's own id; not `jti`, which is for messages. */
+  report: Jti,
+  /** SHA-256 of the canonical report. */
+  reportDigest: Digest,
+  /** Indexes of the outcomes that it was made of. */
+  outcomes: z.array(z.int().min(0)).max(most.outcomes).readonly(),
+})
+
+/**
  * Everything the ledger records. A later kind (a change of a list, a reload of the configuration, a look by staff, the
  * expiry of evidence) is one more member here and nothing else: the tables know only the text. One rule binds it: a member
  * named `jti` beside a `peer` says that a message of that peer came in, and the ledger takes such a message once.
  */
-export const Entry = z.discriminatedUnion('kind', [Answered, RefusedEntry, Asked, Outcome, Declined])
+export const Entry = z.discriminatedUnion('kind', [Answered, RefusedEntry, Asked, Outcome, Declined, Reported])
 export type Entry = z.infer<typeof Entry>
 
 /** The kinds whose `jti` is our own; every other kind that has one is a message of the peer and unique by (peer, jti). */
@@ -119,6 +141,12 @@ export function assertReadable(entry: Entry): void {
   within('subjects', entry.subjects, 1, most.subjects)
   if ('department' in entry) within('department', entry.department, 1, most.department)
   if (entry.kind === 'declined') return
+  if (entry.kind === 'reported') {
+    within('report', entry.report, 36, 36)
+    within('reportDigest', entry.reportDigest, 43, 43)
+    within('outcomes', entry.outcomes, 0, most.outcomes)
+    return
+  }
   if (entry.heldUntil !== undefined) throw new TypeError('heldUntil of an entry is for the ledger to write')
   within('jti', entry.jti, 36, 36)
   within('questionHash', entry.questionHash, 43, 43)

@@ -63,6 +63,7 @@ describe('the description', () => {
       '/health/ready',
       '/metrics',
       '/openapi.json',
+      '/report',
     ])
     for (const [path, methods] of Object.entries(document.paths)) {
       const [method = ''] = Object.keys(methods)
@@ -92,6 +93,17 @@ describe('the description', () => {
     ['that is too large', { ...question, matter: 'a'.repeat(70_000) }, 413],
   ])('holds for the real answer to a question %s', async (_, body, status) => {
     expect((await expectDescribed('/ask', post(body))).status).toBe(status)
+  })
+
+  it('holds for the real report on an enterprise, and for one that is not made', async () => {
+    const wanted = {
+      subject: '91320281XXXXXX0197',
+      purpose: 'tendering',
+      matter: '惠招〔2026〕118号',
+      period: { from: '2020-01-01', to: '2026-01-01' },
+    }
+    expect((await expectDescribed('/report', post(wanted))).status).toBe(200)
+    expect((await expectDescribed('/report', post({ ...wanted, period: {} }))).status).toBe(400)
   })
 
   it('holds for a question without a key', async () => {
