@@ -1,4 +1,4 @@
-/** Who may see which field for what purpose, and where the configuration stands: what an operator reads before signing or starting. */
+/** Who may see which field for what purpose, what translation loses, and where the configuration stands: read before signing or starting. */
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Agreement, checkSignature, readAgreement, readAgreements, type Signed } from '#agreement/agreement.ts'
@@ -6,6 +6,9 @@ import { scopeOf } from '#agreement/authorise.ts'
 import { digest } from '#protocol/canonical.ts'
 import { ConfigurationError, type Fault } from '#protocol/fault.ts'
 import { Refusal } from '#protocol/refusal.ts'
+import { MappingForm } from '#schema/format.ts'
+import { readMapping } from '#schema/mapping.ts'
+import { reportMapping, type TranslationReport } from '#schema/report.ts'
 import { readVocabulary, type Vocabulary } from '#schema/vocabulary.ts'
 import { jsonFiles, type Members, readMembers } from '#trust/members.ts'
 import { type Places, readConfiguration } from './gateway.ts'
@@ -32,6 +35,8 @@ export type Survey = {
   readonly disclosures: readonly Disclosed[]
   /** Undefined: it cannot be read, and so there are no disclosures. */
   readonly vocabulary: Vocabulary | undefined
+  /** What becomes of our words. Undefined: the mapping, or the vocabulary, has faults. */
+  readonly translation: TranslationReport | undefined
 }
 
 /**
@@ -48,7 +53,7 @@ export async function survey(places: Places, now: number): Promise<Survey> {
   }
   const { city, config } = places
   const vocabulary = vocabularyOf(config)
-  if (vocabulary === undefined) return { faults, disclosures: [], vocabulary }
+  if (vocabulary === undefined) return { faults, disclosures: [], vocabulary, translation: undefined }
   const members = await readMembers(places, () => now, [])
   const disclosures = jsonFiles(join(config, 'agreements')).flatMap(name => {
     const text = readAgreement(readFileSync(join(config, 'agreements', name), 'utf8'), name, [])
@@ -56,7 +61,22 @@ export async function survey(places: Places, now: number): Promise<Survey> {
     const states = members && signatures(config, name.replace(/\.json$/, ''), text, members, now)
     return disclosed(text, states?.every(({ state }) => state === 'signed') === true, city, vocabulary)
   })
-  return { faults, disclosures, vocabulary }
+  return { faults, disclosures, vocabulary, translation: translationOf(places, vocabulary) }
+}
+
+/** The report on our mapping, where that is sound; its faults are among those of the configuration. */
+function translationOf({ config, city }: Places, vocabulary: Vocabulary): TranslationReport | undefined {
+  const name = `mappings/${city}.json`
+  const path = join(config, name)
+  if (!existsSync(path)) return undefined
+  const file = { file: name, text: readFileSync(path, 'utf8') }
+  try {
+    readMapping(file, vocabulary)
+    return reportMapping(MappingForm.parse(JSON.parse(file.text)), vocabulary)
+  } catch (error) {
+    if (error instanceof ConfigurationError) return undefined
+    throw error
+  }
 }
 
 function vocabularyOf(config: string): Vocabulary | undefined {
@@ -70,7 +90,11 @@ function vocabularyOf(config: string): Vocabulary | undefined {
 
 /** The shared vocabulary of a configuration. Throws ConfigurationError. */
 export function readCodes(config: string): Vocabulary {
-  const folder = join(config, 'vocabulary')
+  return readVocabularyIn(join(config, 'vocabulary'))
+}
+
+/** The vocabulary whose files lie in a folder, one set a file. Throws ConfigurationError. */
+export function readVocabularyIn(folder: string): Vocabulary {
   return readVocabulary(
     jsonFiles(folder).map(name => ({ file: `vocabulary/${name}`, text: readFileSync(join(folder, name), 'utf8') })),
   )

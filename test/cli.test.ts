@@ -6,9 +6,11 @@ import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import stringWidth from 'string-width'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { AskAnswer } from '#exchange/ask.ts'
+import { jsonFiles } from '#trust/members.ts'
 import { makeAuthority } from '../src/authority.ts'
 import { home } from '../src/federation.ts'
 import { demoTables, fillSqlite } from './schema/cities.ts'
@@ -480,19 +482,55 @@ describe('the demo', () => {
     ledgers: z.record(z.string(), z.strictObject({ entries: z.int().min(1), verified: z.literal(true) })),
   })
 
-  it('ends by itself with one JSON object of the documented shape, and every ledger verified', async () => {
+  /** Who may ask whom, as the agreements themselves say. */
+  function agreedPairs(): string[] {
+    const folder = join(home, 'federation-config', 'agreements')
+    const form = z.object({ grants: z.array(z.object({ from: z.array(z.string()), to: z.array(z.string()) })) })
+    const pairs = jsonFiles(folder).flatMap(name =>
+      form
+        .parse(JSON.parse(readFileSync(join(folder, name), 'utf8')))
+        .grants.flatMap(({ from, to }) =>
+          from.flatMap(gives => to.flatMap(asks => (asks === gives ? [] : [`${asks} → ${gives}`]))),
+        ),
+    )
+    return [...new Set(pairs)].sort()
+  }
+
+  it('ends by itself with one JSON object of the documented shape: every pair with an agreement answered, every ledger verified', async () => {
     const { promise, resolve, reject } = Promise.withResolvers<string>()
     execFile('npm', ['run', '-s', 'demo', '--', '--once', '--json'], { cwd: home, env: bare }, (error, out) =>
       error === null ? resolve(out) : reject(error),
     )
     const { cities, exchanges, ledgers } = Shown.parse(JSON.parse(await promise))
     const ids = cities.map(({ id }) => id).sort()
+    expect(ids).toEqual(['huizhou', 'jiangyin', 'jimo', 'ningbo', 'quzhou', 'suqian'])
     expect(Object.keys(ledgers).sort()).toEqual(ids)
     for (const { from, to } of exchanges) expect(ids).toEqual(expect.arrayContaining([from, to]))
-    // Both directions; and of everything that is refused, the reason.
-    expect(new Set(exchanges.map(({ from }) => from)).size).toBeGreaterThan(1)
-    const reasons = exchanges.map(({ reason }) => reason)
-    expect(reasons).toEqual(expect.arrayContaining(['agreement.purpose', 'subject.person', 'token.signature']))
+    const answered = new Set(
+      exchanges.filter(({ outcome }) => outcome === 'answered').map(({ from, to }) => `${from} → ${to}`),
+    )
+    expect([...answered].sort()).toEqual(agreedPairs())
+    // Of everything that is refused, the reason; and nothing else is left unanswered.
+    const reasons = exchanges.flatMap(({ outcome, reason }) => (outcome === 'answered' ? [] : [reason]))
+    expect(reasons.sort()).toEqual(['agreement.purpose', 'subject.person', 'token.signature'])
     for (const { outcome, records } of exchanges) if (outcome !== 'answered') expect(records).toBe(0)
-  }, 60_000)
+  }, 120_000)
+
+  it('prints for a person what fits a terminal of 100 columns, and who knows what of one enterprise', async () => {
+    const { promise, resolve, reject } = Promise.withResolvers<string>()
+    execFile('npm', ['run', '-s', 'demo', '--', '--once'], { cwd: home, env: bare }, (error, out) =>
+      error === null ? resolve(out) : reject(error),
+    )
+    const lines = (await promise).split('\n')
+    expect(lines.filter(line => stringWidth(line) > 100)).toEqual([])
+    const at = lines.findIndex(line => line.startsWith('city asked'))
+    const matrix = lines.slice(at + 2, at + 7).map(line => line.split(/\s{2,}/))
+    const names = ['惠州 Huizhou', '即墨 Jimo', '宁波 Ningbo', '衢州 Quzhou', '宿迁 Suqian']
+    expect(matrix.map(([city]) => city).sort()).toEqual(names.sort())
+    for (const [, ...cells] of matrix) for (const cell of cells) expect(cell).toMatch(/^(\d+|—|·)$/)
+    const [suqian = []] = matrix.filter(([city]) => city === '宿迁 Suqian')
+    // What only one city keeps, only that one can know; what Quzhou does not keep was not agreed.
+    expect(matrix.filter(row => row.slice(5).some(cell => cell !== '·'))).toEqual([suqian])
+    expect(matrix.find(([city]) => city === '衢州 Quzhou')?.[1]).toBe('·')
+  }, 120_000)
 })
