@@ -16,6 +16,8 @@ import type { Verified } from '#trust/verify.ts'
 import { type DemoTable, home, readTables } from '../src/federation.ts'
 
 const SUBJECTS = 100
+const BATCHES = 20
+const WARM_UP = 30
 /** Of each subject: two licences, a penalty, a red list, a rating. */
 const ROWS: readonly (readonly [family: string, table: string, id: string])[] = [
   ['licence', 'YW_L_SGSXZXK', '1001'],
@@ -27,7 +29,7 @@ const ROWS: readonly (readonly [family: string, table: string, id: string])[] = 
 
 /**
  * How many times the JSON parse and stringify of the same records it costs to translate and to disclose them: 100 subjects of
- * Jiangyin with 5 records each, as the demo's rows have them. The median of `rounds`.
+ * Jiangyin with 5 records each, as the demo's rows have them. Of each the median of `rounds` in turn.
  */
 export function translateOverJson(rounds: number): number {
   const mapping = configuration()
@@ -39,20 +41,28 @@ export function translateOverJson(rounds: number): number {
   const given = body.results.reduce((sum, { records }) => sum + records.length, 0)
   if (given !== SUBJECTS * ROWS.length) throw new Error(`${given} records are given, not ${SUBJECTS * ROWS.length}`)
   const theirs = () => JSON.stringify(JSON.parse(text))
-  for (let i = 0; i < 300; i++) {
-    ours()
-    theirs()
+  const our: number[] = []
+  const their: number[] = []
+  // The first rounds are for the engine to compile what is hot.
+  for (let i = -WARM_UP; i < rounds; i++) {
+    const [ourTime, theirTime] = [taken(ours), taken(theirs)]
+    if (i < 0) continue
+    our.push(ourTime)
+    their.push(theirTime)
   }
-  const ratios = Array.from({ length: rounds }, () => taken(ours) / taken(theirs)).sort((a, b) => a - b)
-  return ratios[Math.floor(ratios.length / 2)] ?? Number.NaN
+  return middle(our) / middle(their)
 }
 
-/** Microseconds of processor time for one, as the mean of some. Each in turn: a machine whose speed drifts does so for both. */
+/** Microseconds of processor time for a round, the collector’s part in it. */
 function taken(work: () => unknown): number {
   const before = process.cpuUsage()
-  for (let i = 0; i < 20; i++) work()
+  for (let i = 0; i < BATCHES; i++) work()
   const { user, system } = process.cpuUsage(before)
-  return (user + system) / 20
+  return user + system
+}
+
+function middle(times: readonly number[]): number {
+  return times.toSorted((a, b) => a - b)[Math.floor(times.length / 2)] ?? Number.NaN
 }
 
 function configuration(): CompiledMapping {

@@ -1,11 +1,14 @@
 import { describe, expect, it } from 'vitest'
 import type { Clause } from '#agreement/authorise.ts'
-import { gates, stoppedBy } from '#agreement/disclose.ts'
-import type { RefusalCode } from '#protocol/refusal.ts'
-import { completeUscc, readSubject } from '#protocol/subject.ts'
+import { type Circumstances, gates, keptBack, marksOf, stoppedBy } from '#agreement/gates.ts'
+import type { Freshness, Value } from '#protocol/message.ts'
+import { type RefusalCode, refusals } from '#protocol/refusal.ts'
+import { completeUscc } from '#protocol/subject.ts'
 import type { SharedRecord } from '#schema/record.ts'
+import { vocabulary } from '../schema/cities.ts'
 
-const subject = readSubject(completeUscc('91320281MA1TE100'))
+const subject = completeUscc('91320281MA1TE100')
+const today = '2026-11-22'
 const clause: Clause = {
   clause: '第三条',
   kinds: new Set(['enterprise']),
@@ -14,11 +17,15 @@ const clause: Clause = {
   lists: undefined,
   schemes: undefined,
 }
-const record: SharedRecord = {
+const ofLists: Clause = { ...clause, lists: new Set(['wage-arrears', 'honour', 'local-black']) }
+const ofRatings: Clause = { ...clause, schemes: new Set(['tax-2025', 'huizhou-importers']) }
+const at = { today, clauses: [clause], giver: 'jiangyin', vocabulary }
+
+const base: SharedRecord = {
   id: '1',
-  family: 'penalty',
+  family: 'licence',
   fields: { number: '1' },
-  subject: subject.uscc,
+  subject,
   kind: 'enterprise',
   aboutPerson: false,
   level: 'public',
@@ -28,70 +35,247 @@ const record: SharedRecord = {
   list: undefined,
   scheme: undefined,
 }
-const at = { subject, today: '2026-11-22', clauses: [clause] }
-const ofLists: Clause = { ...clause, lists: new Set(['wage-arrears']) }
-const ofSchemes: Clause = { ...clause, schemes: new Set(['tax-2025']) }
+const penalty: SharedRecord = {
+  ...base,
+  family: 'penalty',
+  fields: { decided: '2026-10-01', grade: { code: 'general', original: '一般' } },
+}
+const entry: SharedRecord = {
+  ...base,
+  family: 'list',
+  list: 'wage-arrears',
+  fields: {
+    type: { code: 'wage-arrears', original: '欠薪' },
+    listed: '2026-08-01',
+    authority: '某局',
+    document: '某号',
+  },
+}
+const honour: SharedRecord = { ...entry, list: 'honour', fields: { ...entry.fields, name: '诚信企业' } }
+const rating: SharedRecord = { ...base, family: 'rating', scheme: 'tax-2025' }
+/** What each family is granted by, unless a test says otherwise. */
+const grantedBy: Readonly<Record<string, Clause>> = { list: ofLists, rating: ofRatings }
+const judge = (record: SharedRecord, over: Partial<Circumstances> = {}) =>
+  stoppedBy(record, { ...at, clauses: [grantedBy[record.family] ?? clause], ...over })
+const saying = (record: SharedRecord, fields: Record<string, Value>) => ({
+  ...record,
+  fields: { ...record.fields, ...fields },
+})
 
 describe('the gates', () => {
-  it('let an ordinary record pass', () => {
-    expect(stoppedBy(record, at)).toBeUndefined()
+  it.each([base, penalty, entry, honour, rating])('let an ordinary record of $family pass, unmarked', record => {
+    expect(judge(record)).toBeUndefined()
+    expect(marksOf(record, { ...at, clauses: [clause] })).toEqual([])
   })
 
-  it.each<[string, Partial<SharedRecord>, Partial<typeof at>, RefusalCode]>([
-    ['about a natural person', { aboutPerson: true }, {}, 'record.person'],
-    ['of which it is not known whether it is about a person', { aboutPerson: 'undetermined' }, {}, 'record.person'],
-    ['that was withdrawn', { state: 'withdrawn' }, {}, 'record.ended'],
-    ['that was repaired', { state: 'repaired' }, {}, 'record.ended'],
-    ['that was deleted', { state: 'deleted' }, {}, 'record.ended'],
-    ['that its city declares ended', { state: 'ended' }, {}, 'record.ended'],
-    ['whose state is not known', { state: 'undetermined' }, {}, 'record.ended'],
-    ['whose publicity ended yesterday', { publishedUntil: '2026-11-21' }, {}, 'record.ended'],
-    ['that was taken off its list today', { endedOn: '2026-11-22' }, {}, 'record.ended'],
-    ['of a family or kind that no clause covers', {}, { clauses: [] }, 'agreement.family'],
-    ['of a list that no clause names', { list: 'computed-black' }, { clauses: [ofLists] }, 'agreement.list'],
-    ['of a list that did not translate', { list: undefined }, { clauses: [ofLists] }, 'agreement.list'],
-    [
-      'of a rating scheme that no clause names',
-      { scheme: 'customs-2026' },
-      { clauses: [ofSchemes] },
-      'agreement.scheme',
-    ],
-    ['shared only with an authorisation', { level: 'authorised' }, {}, 'agreement.share-level'],
-    ['whose share level is not known', { level: undefined }, {}, 'agreement.share-level'],
-    [
-      'that one clause covers by list and another by level',
-      { list: 'wage-arrears', level: 'government' },
-      {
-        clauses: [
-          { ...ofLists, level: 'public' },
-          { ...clause, lists: new Set(['computed-black']) },
-        ],
-      },
-      'agreement.share-level',
-    ],
-  ])('stop a record %s', (_, over, circumstances, rule) => {
-    expect(stoppedBy({ ...record, ...over }, { ...at, ...circumstances })).toBe(rule)
-  })
-
-  it.each<[string, Partial<SharedRecord>]>([
-    ['to which an objection is pending, which is then marked', { state: 'objection' }],
-    ['on the last day of its publicity', { publishedUntil: '2026-11-22' }],
-    ['of indefinite publicity', { publishedUntil: 'indefinite' }],
-    ['that will be taken off its list tomorrow', { endedOn: '2026-11-23' }],
-  ])('let a record pass %s', (_, over) => {
-    expect(stoppedBy({ ...record, ...over }, at)).toBeUndefined()
-  })
-
-  it('are in the order of the law first, the agreement after', () => {
-    expect(gates.map(({ rule }) => rule)).toEqual([
-      'record.person',
-      'record.ended',
-      'record.ended',
-      'record.ended',
-      'agreement.family',
-      'agreement.list',
-      'agreement.scheme',
-      'agreement.share-level',
+  it('stand in the order of the rules', () => {
+    expect(gates.map(({ section, rule }) => [section, rule])).toEqual([
+      [1, 'record.person'],
+      [2, 'record.catalogue'],
+      [3, 'record.computed'],
+      [3, 'record.notice'],
+      [4, 'agreement.family'],
+      [4, 'agreement.list'],
+      [4, 'agreement.scheme'],
+      [4, 'agreement.share-level'],
+      [5, 'record.publicity'],
+      [6, 'record.ended'],
+      [6, 'record.objection'],
+      [7, 'record.territorial'],
+      [8, 'record.escalation'],
+      [10, 'record.masked'],
+      [12, 'source.stale'],
     ])
+  })
+
+  it('each have a public text in Chinese and in English, and no two the same', () => {
+    const texts = gates.flatMap(({ rule }) => [refusals[rule].zh, refusals[rule].en])
+    for (const { rule } of gates) {
+      expect(refusals[rule].zh).toMatch(/\p{sc=Han}/u)
+      expect(refusals[rule].en).not.toMatch(/\p{sc=Han}/u)
+    }
+    expect(new Set(texts).size).toBe(texts.length)
+  })
+
+  it('say by rule what of a family is kept back, whether or not there is any of it', () => {
+    const always = ['record.person', 'record.catalogue', 'agreement.share-level', 'record.publicity', 'record.ended']
+    for (const family of ['licence', 'penalty', 'commitment', 'contract', 'breach']) {
+      expect(keptBack(family, vocabulary)).toEqual(always)
+    }
+    expect(keptBack('rating', vocabulary)).toEqual(always.toSpliced(2, 0, 'agreement.scheme'))
+    expect(keptBack('list', vocabulary)).toEqual(
+      always.toSpliced(2, 0, 'record.computed', 'agreement.list').concat('record.escalation'),
+    )
+  })
+})
+
+const stopped: readonly (readonly [string, SharedRecord, Partial<Circumstances>, RefusalCode])[] = [
+  // 1 subject
+  ['about a natural person', { ...base, aboutPerson: true }, {}, 'record.person'],
+  ['that may be about a person', { ...base, aboutPerson: 'undetermined' }, {}, 'record.person'],
+  ['about no kind of enterprise', { ...base, kind: undefined }, {}, 'record.person'],
+  ['whose holder is an identity number', saying(base, { holder: '110101199003077758' }), {}, 'record.person'],
+  ['that is a personal score', saying(rating, { scheme: { untranslated: '个人信用积分' } }), {}, 'record.person'],
+  ['that rates persons', saying(rating, { rated: '自然人信用评价' }), {}, 'record.person'],
+  ['of a list of persons', saying(honour, { name: '优秀青年志愿者' }), {}, 'record.person'],
+  // 2 catalogue
+  ['of a family in no catalogue', { ...base, family: 'gossip' }, {}, 'record.catalogue'],
+  ['of a list that did not translate', { ...entry, list: undefined }, {}, 'record.catalogue'],
+  ['of another city’s own catalogue', { ...rating, scheme: 'huizhou-importers' }, {}, 'record.catalogue'],
+  [
+    'of its own catalogue that no clause names',
+    { ...rating, scheme: 'huizhou-importers' },
+    { giver: 'huizhou', clauses: [{ ...ofRatings, schemes: new Set(['tax-2025']) }] },
+    'record.catalogue',
+  ],
+  // 3 list
+  [
+    'of a list made by counting, which no clause names',
+    { ...entry, list: 'computed-black' },
+    { giver: 'suqian', clauses: [{ ...ofLists, lists: new Set(['local-black', 'computed-black-2']) }] },
+    'record.catalogue',
+  ],
+  [
+    'that says of itself that it was made by counting, whatever its list',
+    saying(entry, { reason: '系统自动加入黑名单' }),
+    {},
+    'record.computed',
+  ],
+  ['of a red list made by counting', saying(honour, { reason: '系统自动加入红名单' }), {}, 'record.computed'],
+  // 4 share level, agreement, purpose
+  ['of a family or kind that no clause covers', base, { clauses: [] }, 'agreement.family'],
+  ['of a list that no clause names', { ...entry, list: 'work-safety' }, {}, 'agreement.list'],
+  ['of a rating scheme that no clause names', { ...rating, scheme: 'customs-2026' }, {}, 'agreement.scheme'],
+  ['shared only with an authorisation', { ...base, level: 'authorised' }, {}, 'agreement.share-level'],
+  ['whose share level is not known', { ...base, level: undefined }, {}, 'agreement.share-level'],
+  [
+    'that one clause covers by list and another by level',
+    { ...entry, level: 'government' },
+    {
+      clauses: [
+        { ...ofLists, level: 'public' },
+        { ...clause, lists: new Set(['honour']) },
+      ],
+    },
+    'agreement.share-level',
+  ],
+  // 5 clock: publicity.test.ts has the rest
+  ['whose publicity ended yesterday', { ...base, publishedUntil: '2026-11-21' }, {}, 'record.publicity'],
+  [
+    'whose day of decision is not known',
+    saying(penalty, { decided: { untranslated: '不详' } }),
+    {},
+    'record.publicity',
+  ],
+  // 6 ends
+  ['that was withdrawn', { ...base, state: 'withdrawn' }, {}, 'record.ended'],
+  ['that was repaired', { ...base, state: 'repaired' }, {}, 'record.ended'],
+  ['that was deleted', { ...base, state: 'deleted' }, {}, 'record.ended'],
+  ['that its city declares ended', { ...base, state: 'ended' }, {}, 'record.ended'],
+  ['whose state is not known', { ...base, state: 'undetermined' }, {}, 'record.ended'],
+  ['that was taken off its list today', { ...honour, endedOn: today }, {}, 'record.ended'],
+  // 8 no escalation
+  ['of a broken commitment on a black list', saying(entry, { reason: '未履行信用承诺' }), {}, 'record.escalation'],
+  ['of a first minor offence there', saying(entry, { reason: '首次轻微违法，已改正' }), {}, 'record.escalation'],
+  ['of 首违不罚 there', saying(entry, { reason: '适用首违不罚' }), {}, 'record.escalation'],
+  ['of minor dishonesty there', saying(entry, { reason: '轻微失信' }), {}, 'record.escalation'],
+]
+
+describe('a gate stops a record', () => {
+  it.each(stopped)('%s', (_, record, over, rule) => {
+    expect(judge(record, over)).toBe(rule)
+  })
+
+  it('for every rule that a record can be kept back by', () => {
+    const rules = gates.flatMap(gate => ('stops' in gate ? gate.rule : []))
+    expect(new Set(stopped.map(([, , , rule]) => rule))).toEqual(new Set(rules))
+  })
+})
+
+describe('a gate lets a record pass', () => {
+  it.each<[string, SharedRecord, Partial<Circumstances>]>([
+    ['to which an objection is pending', { ...base, state: 'objection' }, {}],
+    ['on the last day of its publicity', { ...base, publishedUntil: today }, {}],
+    ['of indefinite publicity', { ...base, publishedUntil: 'indefinite' }, {}],
+    ['that will be taken off its list tomorrow', { ...honour, endedOn: '2026-11-23' }, {}],
+    [
+      'of its own catalogue, where the agreement names it',
+      { ...rating, scheme: 'huizhou-importers' },
+      { giver: 'huizhou' },
+    ],
+    [
+      'of a broken commitment that is but a breach',
+      { ...base, family: 'breach', fields: { recorded: today }, publishedUntil: '2027-01-01' },
+      {},
+    ],
+    [
+      'made by counting, as a notice, where the agreement names just that',
+      { ...entry, list: 'computed-black' },
+      { giver: 'suqian', clauses: [{ ...ofLists, lists: new Set(['computed-black']) }] },
+    ],
+  ])('%s', (_, record, over) => {
+    expect(judge(record, over)).toBeUndefined()
+  })
+})
+
+describe('a gate marks a record', () => {
+  const marks = (record: SharedRecord) => marksOf(record, { ...at, clauses: [grantedBy[record.family] ?? clause] })
+  const without = (field: string) => saying(entry, { [field]: { untranslated: '不详' } })
+
+  it.each<[string, SharedRecord, readonly string[]]>([
+    ['of a severe list without its authority as a local notice', without('authority'), ['notice']],
+    ['of a severe list without its document as a local notice', without('document'), ['notice']],
+    ['of a black list without legal basis as a local notice', { ...entry, list: 'local-black' }, ['notice']],
+    ['made by counting as a local notice', saying(honour, { reason: '系统自动加入红名单' }), ['notice']],
+    ['of an honour, though it has no legal basis, as nothing', honour, []],
+    ['under objection as such', { ...entry, state: 'objection' }, ['objection']],
+    [
+      'of a ban in the city that imposed it as territorial',
+      saying(penalty, { content: '罚款；两年内禁止承接惠州建筑工程', authority: '惠州市住房和城乡建设局' }),
+      ['territorial'],
+    ],
+    [
+      'of a ban in "this city" as territorial',
+      saying(penalty, { content: '一年内不得参加本市政府采购投标' }),
+      ['territorial'],
+    ],
+    ['of a result on a list as territorial', saying(entry, { result: '被屏蔽参与本市土地竞买' }), ['territorial']],
+    ['of a ban that names no place as nothing', saying(penalty, { content: '五年内不得从事食品经营' }), []],
+    [
+      'with all marks that it deserves, in the order of the wire',
+      { ...saying(entry, { document: '', result: '禁止参加我市招标投标' }), state: 'objection' },
+      ['notice', 'objection', 'territorial'],
+    ],
+  ])('%s', (_, record, expected) => {
+    expect(marks(record)).toEqual(expected)
+  })
+})
+
+describe('freshness', () => {
+  const [gate] = gates.filter(each => 'ages' in each)
+  const stale = (family: string, asOf: string | undefined, on: string) => {
+    const freshness: Freshness = { family, ...(asOf !== undefined && { asOf }), status: 'fresh' }
+    return gate?.ages(freshness, on, vocabulary)
+  }
+
+  it.each([
+    ['seven working days old', '2026-11-11T01:00:00Z', '2026-11-20', false],
+    ['over the weekend that follows', '2026-11-11T01:00:00Z', '2026-11-22', false],
+    ['eight working days old', '2026-11-11T01:00:00Z', '2026-11-23', true],
+    ['seven working days old over National Day', '2026-09-28T01:00:00Z', '2026-10-14', false],
+    ['eight working days old over National Day', '2026-09-28T01:00:00Z', '2026-10-15', true],
+    ['supplied after midnight in China, before it in UTC', '2026-11-10T17:00:00Z', '2026-11-20', false],
+    ['years old', '2019-01-01T00:00:00Z', '2026-11-20', true],
+  ])('of double publicity %s', (_, asOf, on, expected) => {
+    expect(stale('penalty', asOf, on)).toBe(expected)
+    expect(stale('licence', asOf, on)).toBe(expected)
+  })
+
+  it('of other families is what their own mapping says', () => {
+    expect(stale('rating', '2026-01-01T00:00:00Z', today)).toBe(false)
+  })
+
+  it('of what has no instant is not made up', () => {
+    expect(stale('penalty', undefined, today)).toBe(false)
   })
 })
