@@ -35,6 +35,7 @@ type Exchange = {
   readonly purpose: string
   readonly outcome: string
   readonly records: number
+  readonly complete: boolean
   readonly withheld: number
   /** From the department's question to its answer; of a question to every city, the same for each. */
   readonly ms: number
@@ -78,7 +79,7 @@ export async function play(scene: Scene, federation: Federation): Promise<Played
     ms: Math.round((performance.now() - began) * 10) / 10,
   }
   if (told === undefined) {
-    const nothing = { outcome: 'refused', records: 0, withheld: 0, reason: refused }
+    const nothing = { outcome: 'refused', records: 0, complete: false, withheld: 0, reason: refused }
     return { scene, exchanges: [{ from: scene.from, to: scene.to, ...common, ...nothing }], told }
   }
   const exchanges = told.peers.map(({ peer, outcome, reason, results, withheld }) => {
@@ -89,6 +90,7 @@ export async function play(scene: Scene, federation: Federation): Promise<Played
       ...common,
       outcome,
       records: results.reduce((sum, { records }) => sum + records.length, 0),
+      complete: results.every(({ status, unknown = [] }) => status === 'answered' && unknown.length === 0),
       withheld: withheld?.length ?? 0,
       ...(why && { reason: why.code }),
     }

@@ -76,7 +76,9 @@ function pairs(played: readonly Played[], federation: Federation): string {
     if (from === to || !agreements.some(({ parties }) => parties.includes(from) && parties.includes(to))) return '·'
     const answered = exchanges.filter(each => each.from === from && each.to === to && each.outcome === 'answered')
     if (answered.length === 0) return '?'
-    return String(answered.reduce((sum, { records }) => sum + records, 0) || '—')
+    const sum = answered.reduce((sum, { records }) => sum + records, 0)
+    const open = answered.some(({ complete }) => !complete)
+    return open ? `${sum || ''}?` : String(sum || '—')
   }
   const heads = [
     ['查询方 ＼ 被查询方', ...cities.map(({ id }) => short(id, federation))],

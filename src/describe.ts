@@ -53,7 +53,9 @@ export function describeAnswer({ city, schema, peers, verdicts = [] }: AskAnswer
   })
   const note = '本市字段名为推定，请核对 the field names are assumed: compare them with the tables'
   const checks = verdicts.flatMap(each => describeVerdict(`核查结论 check ${each.subject}`, each, ''))
-  return [...(schema.assumed ? [`（${city}: ${note}）`] : []), ...checks, ...lines].join('\n')
+  return [...(schema.assumed ? [`（${city}: ${note}）`] : []), ...checks, ...lines]
+    .map(line => line.replace(/[\p{Cc}\p{Bidi_Control}\u2028\u2029]/gu, ' '))
+    .join('\n')
 }
 
 const isIncomplete = ({ status, unknown = [] }: ToldResult) => status !== 'answered' || unknown.length > 0

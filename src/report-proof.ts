@@ -1,6 +1,6 @@
 /** Whether a report is what a city signed is found with the file and the federation's public material alone, and said in plain words. */
 
-import { codeOf, ReportFile } from '#exchange/report.ts'
+import { codeOf, ReportFile, VALID_DAYS } from '#exchange/report.ts'
 import { canonical, sha256 } from '#protocol/canonical.ts'
 import { readJson } from '#protocol/json.ts'
 import { limits as bounds } from '#protocol/message.ts'
@@ -69,6 +69,9 @@ export async function verifyReport(text: string, material: PublicMaterial, now: 
   const held = roll === undefined ? anchors : { ...anchors, grace: () => roll.rules.crlGraceSeconds * 1000 }
   findings.push(certified(file, key, held, material, now))
   findings.push(...timely(file, now))
+  const member = roll?.members.find(({ id }) => id === report.iss)
+  if (member !== undefined && (member.name.zh !== report.issuer.name.zh || member.name.en !== report.issuer.name.en))
+    findings.push(bad('出具单位名称与成员名册不符', `The report names another issuer than ${report.iss} on the roll.`))
   return verdict()
 }
 
@@ -164,7 +167,7 @@ async function rollOf(
 
 /** Whether the key was certified for the city when it signed; with lists, that it is not revoked now. */
 function certified(
-  { report: { iss, iat, issuer } }: ReportFile,
+  { report: { iss, iat } }: ReportFile,
   key: CertifiedKey,
   anchors: Anchors,
   { crls }: PublicMaterial,
@@ -188,15 +191,15 @@ function certified(
     })
     if (!path.ok) return refused(path.reason)
     return good(
-      `由${issuer.name.zh}签发：签发时其密钥经联盟根证书认证（未核吊销情况）`,
-      `Issued by ${issuer.name.en}: its key was certified then, from the federation’s root (revocation not looked at).`,
+      `由 ${iss} 签发：签发时其密钥经联盟根证书认证（未核吊销情况）`,
+      `Issued by ${iss}: its key was certified then, from the federation’s root (revocation not looked at).`,
     )
   }
   try {
     proveFormerKey(iss, key, anchors, at, now)
     return good(
-      `由${issuer.name.zh}签发：签发时其密钥经联盟根证书认证，至今未被吊销`,
-      `Issued by ${issuer.name.en}: its key was certified then, from the federation’s root, and is not revoked.`,
+      `由 ${iss} 签发：签发时其密钥经联盟根证书认证，至今未被吊销`,
+      `Issued by ${iss}: its key was certified then, from the federation’s root, and is not revoked.`,
     )
   } catch (error) {
     if (!(error instanceof Refusal)) throw error
@@ -206,6 +209,8 @@ function certified(
 
 function timely({ report: { iat, exp } }: ReportFile, now: number): Finding[] {
   const seconds = now / 1000
+  if (exp - iat > VALID_DAYS * 86_400)
+    return [bad('有效期长于规定', `It claims to be good for more than ${VALID_DAYS} days.`)]
   if (iat > seconds + bounds.skew) return [bad('签发时间在未来', 'It is dated in the future.')]
   return [
     exp > seconds

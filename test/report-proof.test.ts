@@ -72,7 +72,7 @@ describe('a report that nobody touched', () => {
     expect(wrong(verdict)).toEqual([])
     expect(verdict.verified).toBe(true)
     expect(verdict.findings.map(({ zh }) => zh).join('\n')).toMatch(
-      /签发后内容未被改动\n核验码 .+ 与内容相符\n惠州市在成员名册（第 1 号）上\n由惠州市签发：签发时其密钥经联盟根证书认证，至今未被吊销\n签发于 .+，有效至 .+/,
+      /签发后内容未被改动\n核验码 .+ 与内容相符\n惠州市在成员名册（第 1 号）上\n由 huizhou 签发：签发时其密钥经联盟根证书认证，至今未被吊销\n签发于 .+，有效至 .+/,
     )
     for (const { zh, en } of [...verdict.findings, ...verdict.limits]) {
       expect(zh).toMatch(/\p{Script=Han}/u)

@@ -76,7 +76,7 @@ export type Agreements = {
   readonly all: readonly Signed[]
   find(id: string): Signed | undefined
   /** Those whose text is sound and which nobody may rely on now, and why: to be told, and no reason not to start. */
-  readonly idle: readonly { readonly id: string; readonly why: string }[]
+  readonly idle: readonly { readonly id: string; readonly why: string; readonly parties: readonly string[] }[]
 }
 
 /** The form in which an agreement's file is kept; any other is refused, so that no byte of it can change unseen. */
@@ -100,7 +100,7 @@ export function readAgreements(
 ): Agreements {
   const folder = join(config, 'agreements')
   const all: Signed[] = []
-  const idle: { id: string; why: string }[] = []
+  const idle: { id: string; why: string; parties: readonly string[] }[] = []
   for (const name of jsonFiles(folder)) {
     const found: Fault[] = []
     const stem = name.replace(/\.json$/, '')
@@ -122,7 +122,7 @@ export function readAgreements(
       if (partners.length === 0) resting.push('no other party is on the roll')
       if (found.length > 0 || members === undefined) resting.length = 0
       else if (resting.length === 0) all.push(signed(text))
-      else idle.push({ id: text.id, why: resting.join('; ') })
+      else idle.push({ id: text.id, why: resting.join('; '), parties: text.parties })
     }
     faults.push(...found)
   }

@@ -4,19 +4,13 @@ import { canonical, sha256 } from '#protocol/canonical.ts'
 import { dayOf } from '#protocol/day.ts'
 import { type AgreementRef, limits, type Query, type Want, type Withheld } from '#protocol/message.ts'
 import { Refusal, type RefusalCode, refuse } from '#protocol/refusal.ts'
-import {
-  holdsPersonalNumber,
-  readSubject,
-  type Subject,
-  type SubjectKind,
-  subjectKinds,
-  type Uscc,
-} from '#protocol/subject.ts'
+import { readSubject, type Subject, type SubjectKind, subjectKinds, type Uscc } from '#protocol/subject.ts'
 import { reaches, type ShareLevel } from '#schema/record.ts'
 import { type Vocabulary, validOn } from '#schema/vocabulary.ts'
 import type { Verified } from '#trust/verify.ts'
 import { type Agreements, type Grant, isConfidential, type Signed } from './agreement.ts'
 import { keptBack } from './gates.ts'
+import { maskText } from './mask.ts'
 import type { Quotas } from './quota.ts'
 
 /** One grant as it bears on one family, for one pair of cities and one purpose. */
@@ -97,7 +91,8 @@ export function checkQuestion(
   at: number,
 ): void {
   if (subjects > limits.subjects) throw refuse('query.subjects')
-  if (matter.trim() === '' || holdsPersonalNumber(matter)) throw refuse('query.matter')
+  if (matter.trim() === '' || maskText(matter) !== matter || /[\p{Cc}\p{Bidi_Control}]/u.test(matter))
+    throw refuse('query.matter')
   const known = vocabulary.purposes.get(purpose)
   if (known === undefined || !validOn(known, dayOf(at))) throw refuse('query.purpose')
   for (const { family, fields } of want) {

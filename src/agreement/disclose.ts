@@ -2,6 +2,7 @@
 import { sha256 } from '#protocol/canonical.ts'
 import { dayOf } from '#protocol/day.ts'
 import type { AnswerBody, Disclosure, Freshness, Result, Value, WireRecord } from '#protocol/message.ts'
+import type { RefusalCode } from '#protocol/refusal.ts'
 import { holdsPersonalNumber, type Subject, type SubjectKind } from '#protocol/subject.ts'
 import type { SharedRecord } from '#schema/record.ts'
 import type { SharedFamily } from '#schema/translate.ts'
@@ -33,12 +34,14 @@ export function disclose(found: readonly SharedFamily[], permission: Permission)
   const resultOf = (each: Judged): Result => {
     if ('refused' in each) return { records: [], rule: each.refused, status: 'refused' }
     const { uscc, doubt } = each.subject
+    const unclear = undetermined(each.subject, shared, scope)
+    const untold = unclear.length === 0 ? unknown : [...unknown, ...unclear]
     return {
       ...(doubt !== undefined && { doubt }),
       records: give(each.subject),
-      status,
+      status: unclear.length === 0 ? status : 'unknown',
       subject: uscc,
-      ...(unknown.length > 0 && { unknown }),
+      ...(untold.length > 0 && { unknown: untold }),
     }
   }
   const changing = {
@@ -55,6 +58,24 @@ export function disclose(found: readonly SharedFamily[], permission: Permission)
   const text = `${JSON.stringify(changing).slice(0, -1)},"withheld":${scope.withheldText}}`
   const body: AnswerBody = { ...changing, withheld: [...scope.withheld] }
   return { body, text } as Disclosure
+}
+
+/**
+ * The families in which something stands about the subject that our mapping has no word for: in what state it is, or of
+ * which list. It does not leave; and that nothing else came says nothing, so the family is unknown.
+ */
+export function undetermined(
+  { uscc }: Subject,
+  shared: readonly SharedFamily[],
+  { vocabulary }: Pick<Ground, 'vocabulary'>,
+): { readonly family: string; readonly rule: RefusalCode }[] {
+  const unclear = ({ aboutPerson, state, family, list }: SharedRecord) =>
+    aboutPerson === false &&
+    (state === 'undetermined' ||
+      (list === undefined && state !== 'ended' && vocabulary.families.get(family)?.listField !== undefined))
+  return shared
+    .filter(({ records, unknown }) => unknown === undefined && records.get(uscc)?.some(unclear) === true)
+    .map(({ family }) => ({ family, rule: 'record.undetermined' as const }))
 }
 
 const ageings = gates.filter(gate => 'ages' in gate)

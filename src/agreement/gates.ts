@@ -1,7 +1,7 @@
 /** What may be done with a record is one ordered list of small gates, each a rule of the law or the agreement; there is no other list and no way round it. */
 import type { Freshness, Value } from '#protocol/message.ts'
 import type { RefusalCode } from '#protocol/refusal.ts'
-import { isIdentityNumber, type SubjectKind } from '#protocol/subject.ts'
+import { holdsPersonalNumber, isIdentityNumber, type SubjectKind } from '#protocol/subject.ts'
 import { type Day, reaches, type SharedRecord } from '#schema/record.ts'
 import { type Vocabulary, validOn } from '#schema/vocabulary.ts'
 import type { Clause } from './authorise.ts'
@@ -90,7 +90,7 @@ const PERSONAL = /个人|自然人|青年志愿者/
 function isOfPerson(record: SharedRecord): boolean {
   if (record.aboutPerson !== false || record.kind === undefined) return true
   const { holder, scheme, type, rated, name } = record.fields
-  if (typeof holder === 'string' && holder.length <= 18 && isIdentityNumber(holder)) return true
+  if (typeof holder === 'string' && (holdsPersonalNumber(holder) || isIdentityNumber(holder))) return true
   if (record.family === 'rating') return PERSONAL.test(wordOf(scheme)) || PERSONAL.test(wordOf(rated))
   return record.family === 'list' && (PERSONAL.test(wordOf(type)) || PERSONAL.test(wordOf(name)))
 }
@@ -137,11 +137,11 @@ function itemsOf({ giver, today, vocabulary }: Circumstances): Items {
 // 3 · List 名单: what was made by counting is no list; what lacks basis, authority or document is no severe one (国办发〔2020〕49号).
 
 const BY_COUNTING = 'computed-black'
-const COUNTED = /系统自动(?:加入|列入|归集|生成|计算)|自动(?:加入|列入)[红黑]名单/
+const COUNTED = /自动(?:加入|列入|转入|归集|生成|计算|认定|判定)/
 
 function isComputed({ family, list, fields }: SharedRecord): boolean {
   if (family !== 'list') return false
-  return list === BY_COUNTING || COUNTED.test(wordOf(fields['reason'])) || COUNTED.test(wordOf(fields['remark']))
+  return list === BY_COUNTING || COUNTED.test(wordsOf(fields))
 }
 
 function isUnnamedComputed(record: SharedRecord, { clauses }: Circumstances): boolean {
@@ -226,14 +226,23 @@ function isConfined(value: Value | undefined, fields: SharedRecord['fields']): b
 
 // 8 · No escalation 不得升级: a breach of a commitment, a first or a minor offence is never an entry on a black list.
 
+/** The traditional characters in the words below, for matching alone. */
+const SIMPLE = new Map([...'統動諾違輕顯轉歸計認兌關'].map((c, i) => [c, [...'统动诺违轻显转归计认兑关'][i] ?? c]))
+
+/** What a list entry says in words, in simplified characters. */
+function wordsOf(fields: SharedRecord['fields']): string {
+  const all = ['reason', 'result', 'name', 'remark'].map(name => wordOf(fields[name])).join('。')
+  return [...all.normalize('NFKC')].map(c => SIMPLE.get(c) ?? c).join('')
+}
+
 const BREACH =
-  /(?:未(?:按|能?履行|兑现|遵守)|不履行|违反|违背)[^。；;]{0,12}承诺|承诺(?:书|事项)?[^。；;]{0,6}(?:未履行|未兑现|违约|不实)/
-const MINOR = /首违不罚|首次(?:轻微)?违法|初次违法|情节轻微|轻微(?:失信|违法)/
+  /(?:未(?:按|能?履行|兑现|遵守)|不履行|违反|违背)[^。；;]{0,12}承诺|(?:虚假|失信)承诺|承诺(?:书|事项)?[^。；;]{0,6}(?:未履行|未兑现|违约|不实|未整改)/
+const MINOR = /首违不罚|首次(?:轻微)?违法|初次违法|情节(?:显著)?轻微|后果轻微|轻微(?:失信|违法)/
 
 function isEscalated({ family, list, fields }: SharedRecord, { vocabulary }: Circumstances): boolean {
   if (family !== 'list' || vocabulary.lists.get(list ?? '')?.colour !== 'black') return false
-  const reason = wordOf(fields['reason'])
-  return BREACH.test(reason) || MINOR.test(reason)
+  const words = wordsOf(fields)
+  return BREACH.test(words) || MINOR.test(words)
 }
 
 // 10 · Masking 脱敏.
@@ -245,14 +254,18 @@ function maskField(value: Value, field: string, kind: SubjectKind | undefined): 
 // 12 · Freshness 时效: double publicity within so many working days; what is older is not known, and never clean.
 
 const DAY = 86_400_000
-/** The same few instants are judged again and again on one day. */
-let aged: { today: Day; known: Map<string, boolean> } = { today: '', known: new Map() }
+/** The same few instants are judged again and again on one day, by one vocabulary. */
+const agedBy = new WeakMap<Vocabulary, { today: Day; known: Map<string, boolean> }>()
 
 function isStale({ family, asOf }: Freshness, today: Day, vocabulary: Vocabulary): boolean {
   if (asOf === undefined) return false
   const rule = vocabulary.freshness.find(each => each.families.has(family) && validOn(each, today))
   if (rule === undefined) return false
-  if (aged.today !== today || aged.known.size > 1000) aged = { today, known: new Map() }
+  let aged = agedBy.get(vocabulary)
+  if (aged === undefined || aged.today !== today || aged.known.size > 1000) {
+    aged = { today, known: new Map() }
+    agedBy.set(vocabulary, aged)
+  }
   const key = `${rule.code} ${asOf}`
   const known = aged.known.get(key)
   if (known !== undefined) return known

@@ -10,10 +10,16 @@ const NOT_BEFORE_DIGIT = `(?!${DIGIT})`
 
 /** What is a number of a person or an account by its form, or by the word before it; only digits and letters of group 2 go. */
 const numbers: readonly RegExp[] = [
-  new RegExp(`((?:[账帐][号户]|卡号|银行卡|account|a/c)[^0-9０-９]{0,24}?)(${digits(8, 30)})`, 'giu'),
-  new RegExp(`((?:电话|手机|联系方式|传真|热线|tel|phone|mobile|fax)[^0-9０-９]{0,12}?)(${digits(7, 13)})`, 'giu'),
   new RegExp(
-    `((?:身份证|护照|通行证|居留证|证件)[^0-9０-９A-Za-z]{0,12}?)([A-Za-z]{0,2}${digits(6, 18)}[XxＸｘ]?)`,
+    `((?:[账帐賬帳][号户號戶]|开户行|開戶行|卡号|银行卡|銀行卡|卡號|account|a/c)[^0-9０-９]{0,24}?)(${digits(8, 30)})`,
+    'giu',
+  ),
+  new RegExp(
+    `((?:电话|電話|致电|致電|手机|手機|聯繫方式|聯絡|联系方式|传真|热线|tel|phone|mobile|fax)[^0-9０-９]{0,12}?)(${digits(7, 13)})`,
+    'giu',
+  ),
+  new RegExp(
+    `((?:身份证|身份證|护照|護照|通行证|通行證|居留证|居留證|证件|證件)[^0-9０-９A-Za-z]{0,12}?)([A-Za-z]{0,2}${digits(6, 18)}[XxＸｘ]?)`,
     'gu',
   ),
   // Cards of the national scheme (GB/T 15694): 62 and 14 to 17 more, their check digit right or not.
@@ -46,7 +52,7 @@ const BARE_NAME = new RegExp(
 const TRADE = /[店部厂行馆铺坊社场站屋吧堂室楼摊庄号院所园厅城记家]$/u
 
 /** Most texts have no character that matters, and that is told by the engine’s own search; of the others, most by these two. */
-const SUSPECT = /[0-9０-９人者主员\ud835]/
+const SUSPECT = /[\p{Nd}①-⑨⓪〇零一二三四五六七八九壹贰叁肆伍陆柒捌玖貳參陸人者主员]/u
 const CLOSE = '[ \\t\\u00a0\\u3000\\-\\u2010-\\u2015－()（）]{0,2}'
 const SIX_DIGITS = new RegExp(`(?:${DIGIT}${CLOSE}){5}${DIGIT}`, 'u')
 const A_ROLE = /[责办系表制资有]人|营者|业主|人员/
@@ -60,13 +66,18 @@ export function maskText(text: string): string {
   if (text.length === 10 && text.charCodeAt(4) === 0x2d && text.charCodeAt(7) === 0x2d) return text
   if (!SUSPECT.test(text)) return text
   let masked = text
-  if (SIX_DIGITS.test(text)) {
-    // Numbers that a word tells first: a part of one may have the form of another.
-    for (const number of numbers) masked = masked.replace(number, hideNumber)
-    masked = maskPersonalNumbers(masked)
-  }
+  // Each is looked for in the whole text: a part of one may have the form of another, and none may unmake it.
+  if (SIX_DIGITS.test(text)) for (const number of numbers) masked = masked.replace(number, hideNumber)
+  masked = either(masked, maskPersonalNumbers(text))
   if (A_ROLE.test(text)) for (const name of names) masked = masked.replace(name, hideName)
   return masked
+}
+
+/** Two maskings of one text, an asterisk for each character that either hides. */
+function either(one: string, other: string): string {
+  if (one === other) return one
+  const others = [...other]
+  return [...one].map((character, i) => (character === '*' ? character : (others[i] ?? character))).join('')
 }
 
 function hideNumber(_: string, before: string, found: string): string {

@@ -21,7 +21,8 @@ export function lastPublicDay(record: SharedRecord, today: Day, vocabulary: Voca
   // What no day is known for has no rule; a day to come is a slip of the pen, and would make it public for too long.
   if (typeof decided !== 'string' || decided > today) return undefined
   const rule = vocabulary.publicity.find(each => each.families.has(record.family) && validOn(each, decided))
-  if (rule === undefined) return own
+  // For ever is no end: where no rule gives one, it cannot be told.
+  if (rule === undefined) return own === 'indefinite' ? undefined : own
   const { earliest, latest } = boundsOf(decided, record, rule)
   // What is public for ever has no end of its own, and where there is a rule it needs one.
   if (own === undefined || own === 'indefinite') return earliest

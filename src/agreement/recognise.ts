@@ -98,9 +98,13 @@ function recogniseRating(
   if (said === undefined) return informational('recognition.no-level', original)
   const short = level && shortOf(level.code, scheme.code)
   if (short === undefined) return informational('recognition.untranslated', original)
-  if ((dayIn(fields['validUntil']) ?? exchange.today) < exchange.today) return informational('record.ended', original)
+  const until = fields['validUntil']
+  // An end that cannot be read may be past, and what is not yet made is no rating.
+  if (until !== undefined && until !== 'indefinite' && dayIn(until) === undefined)
+    return informational('recognition.date', original)
+  if ((dayIn(until) ?? exchange.today) < exchange.today) return informational('record.ended', original)
   const on = dayIn(fields['decided']) ?? dayIn(fields['validFrom'])
-  if (!inForce(scheme, on)) return informational('recognition.date', original)
+  if ((on ?? '') > exchange.today || !inForce(scheme, on)) return informational('recognition.date', original)
   const tables = tablesFor(exchange).filter(table => table.kind === 'rating' && table.foreign === scheme.code)
   return byRow(short, tables, on, original, (code, table) =>
     table.kind === 'rating' && inForce(schemes.get(table.ours), on)

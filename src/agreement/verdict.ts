@@ -64,11 +64,18 @@ export function verdictOf(of: Case, vocabulary: Vocabulary): Verdict {
   const setAside: Verdict['setAside'] = []
   const aside = ({ id }: WireRecord, why: Verdict['why'][number]) => setAside.push({ city: of.from, id, why })
   let unreadable = false
+  let unplaced = false
   for (const { shared, recognition } of of.records) {
     if (shared.family !== FAMILY || recognition === undefined || !isAdverse(recognition, vocabulary)) continue
     const use = useOf(shared, of.own, of.today)
-    if (recognition.why !== undefined) aside(shared, recognition.why)
-    else if ('why' in use) {
+    if (recognition.why !== undefined) {
+      aside(shared, recognition.why)
+      // A black list of no type may be any, one of ours among them.
+      const list = vocabulary.lists.get(recognition.original.code ?? '')
+      unplaced ||=
+        list === undefined ||
+        (!list.severe && list.basis === null && list.code !== 'computed-black' && list.colour === 'black')
+    } else if ('why' in use) {
       aside(shared, told(use.why))
       unreadable ||= use.why === 'recognition.date'
     } else if (unclear !== undefined) aside(shared, told(unclear))
@@ -80,7 +87,12 @@ export function verdictOf(of: Case, vocabulary: Vocabulary): Verdict {
       else reliedOn.push(groundOf(shared, recognition, measures, use, of, vocabulary))
     }
   }
-  const why = [unclear, reliedOn.length > 0 ? undefined : uncovered(of), unreadable ? 'recognition.date' : undefined]
+  const why = [
+    unclear,
+    reliedOn.length > 0 ? undefined : uncovered(of),
+    unreadable ? 'recognition.date' : undefined,
+    unplaced ? 'measure.incomplete' : undefined,
+  ]
   const reasons = [...new Set(why.filter((code): code is RefusalCode => code !== undefined))]
   if (reliedOn.length > 0) return { verdict: 'no', reliedOn, setAside, why: [] }
   return { verdict: reasons.length > 0 ? 'unknown' : 'yes', reliedOn, setAside, why: reasons.map(told) }

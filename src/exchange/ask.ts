@@ -226,7 +226,13 @@ function routes(request: AskRequest, city: City): Routes {
   const found: Route[] = []
   const closed: Closed[] = []
   for (const peer of city.members.all) {
-    if (peer.id === city.id || !city.agreements.all.some(({ text }) => text.parties.includes(peer.id))) continue
+    if (peer.id === city.id) continue
+    if (!city.agreements.all.some(({ text }) => text.parties.includes(peer.id))) {
+      // An agreement that rests is one all the same: its silence would read as nothing there.
+      if (city.agreements.idle.some(({ parties }) => parties.includes(peer.id)))
+        closed.push({ peer, refusal: refuse('agreement.unknown', 'it rests') })
+      continue
+    }
     try {
       found.push(routeTo(peer, request, city))
     } catch (error) {

@@ -1,6 +1,6 @@
 /** What this city itself has of an enterprise and anybody may see: its public records, through the gates of every answer. */
 import type { Clause } from '#agreement/authorise.ts'
-import { freshnessToday, recordsOf } from '#agreement/disclose.ts'
+import { freshnessToday, recordsOf, undetermined } from '#agreement/disclose.ts'
 import { keptBack } from '#agreement/gates.ts'
 import { dayOf } from '#protocol/day.ts'
 import type { Freshness, WireRecord, Withheld } from '#protocol/message.ts'
@@ -39,6 +39,8 @@ export async function ownRecords(subject: Subject, city: City): Promise<Own> {
     records: recordsOf(subject, shared, ground, today),
     freshness,
     unknown: shared.flatMap(({ family, unknown: rule }, i) => {
+      const unclear = undetermined(subject, shared.slice(i, i + 1), ground)
+      if (unclear.length > 0) return [{ family, reason: told('record.undetermined') }]
       if (city.sources.holding(family).length === 0) return [{ family, reason: noTable }]
       if (rule !== undefined) return [{ family, reason: told(rule) }]
       return freshness[i]?.status === 'fresh' ? [] : [{ family, reason: told('source.stale') }]

@@ -4,7 +4,7 @@ import { judge, scopeOf } from '#agreement/authorise.ts'
 import type { Entry as LedgerEntry } from '#ledger/entry.ts'
 import { canonical, sha256 } from '#protocol/canonical.ts'
 import { dayOf } from '#protocol/day.ts'
-import { AgreementRef, CityId, Code, Freshness, Jti, Receipt, type Want } from '#protocol/message.ts'
+import { AgreementRef, CityId, Code, Freshness, Jti, Receipt, Seconds, type Want } from '#protocol/message.ts'
 import { refuse, told } from '#protocol/refusal.ts'
 import { maskPersonalNumbers, type Subject, subjectKinds } from '#protocol/subject.ts'
 import type { Vocabulary } from '#schema/vocabulary.ts'
@@ -52,8 +52,8 @@ const ReportCity = z
 export const Report = z
   .strictObject({
     iss: CityId,
-    iat: z.int(),
-    exp: z.int().meta({ description: 'epoch seconds at which the report is no longer valid 有效期至' }),
+    iat: Seconds,
+    exp: Seconds.meta({ description: 'epoch seconds at which the report is no longer valid 有效期至' }),
     jti: Jti,
     issuer: z.strictObject({ name: Both, department: z.strictObject({ id: Code, name: z.string() }) }),
     subject: z.strictObject({
@@ -96,7 +96,7 @@ export type ReportFile = z.infer<typeof ReportFile>
  * Days for which a report may be used. The records behind it are supplied anew within days, and a repair is to end their use
  * at once: what is older is made anew, which costs a minute.
  */
-const VALID_DAYS = 30
+export const VALID_DAYS = 30
 
 /** What a report is not, in words that stay with it. */
 const cautions: readonly z.infer<typeof Both>[] = [

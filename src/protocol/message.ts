@@ -40,7 +40,7 @@ export function isRecordId(text: string): boolean {
 const Hash = z.string().regex(/^[A-Za-z0-9_-]{43}$/)
 /** RFC 9562 version 7: time-ordered, so that the ledger's uniqueness index grows at its end and stays cheap. */
 export const Jti = z.string().regex(/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/)
-const Seconds = z.int().min(1_500_000_000).max(4_102_444_800)
+export const Seconds = z.int().min(1_500_000_000).max(4_102_444_800)
 /** A calendar date, or `indefinite` for what has no end (长期). */
 export const RecordDate = z.union([z.iso.date(), z.literal('indefinite')])
 /** An instant in UTC. */

@@ -338,6 +338,12 @@ export const refusals = {
     en: 'A breach of a commitment, a first minor offence and minor dishonesty are never given as an entry on a black list.',
     hint: 'The row belongs to another family; it says so in its reason.',
   },
+  'record.undetermined': {
+    status: 503,
+    zh: '该主体有记录的状态或名单类别无法判定，不得视为无记录',
+    en: 'There is a record whose state or list cannot be told; this is not to be read as none.',
+    hint: 'A value of a column that says the state, or the type of list, is not in the mapping: `xinqiao try` shows the row.',
+  },
   'record.masked': {
     status: 403,
     zh: '文本中的证件号码、电话、账号和个人姓名已作脱敏',

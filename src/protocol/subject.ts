@@ -91,15 +91,33 @@ export function isIdentityNumber(text: string): boolean {
   return longYear !== undefined ? check !== undefined : shortYear !== undefined && check === undefined
 }
 
-/** Between the digits of one number people write blanks and dashes. */
-const BETWEEN = '[ \\t\\u00a0\\u3000\\-\\u2010-\\u2015\\uff0d]'
-const DIGIT = '[0-9\\uff10-\\uff19\\u{1d7ce}-\\u{1d7ff}]'
-/** Eleven digits in any width, with not more than two blanks or dashes between each: nothing shorter is looked at. */
+/** Between the digits of one number people write blanks, dashes, dots and strokes. */
+const BETWEEN = '[\\s\\p{Cf}\\p{Pd}\\u2212.．·/／_]'
+const DIGIT = '[\\p{Nd}①-⑨⓪〇零一二三四五六七八九壹贰叁肆伍陆柒捌玖貳參陸]'
+/** Eleven digits of any script or width, with not more than two of those between each: nothing shorter is looked at. */
 const ENOUGH = new RegExp(`(?:${DIGIT}${BETWEEN}{0,2}){11}`, 'u')
-const GROUP = new RegExp(`${DIGIT}+[XxＸｘ]?`, 'gu')
+const GROUP = new RegExp(`${DIGIT}${DIGIT}*[XxＸｘ]?|(?<=${DIGIT}${BETWEEN}{1,2})[XxＸｘ]`, 'gu')
 const GAP = new RegExp(`^${BETWEEN}{0,2}$`, 'u')
-/** Groups of digits that may make one number: +86 138 1234 5678, 110101 19900307 7758. */
-const GROUPS = 6
+const HAN: ReadonlyMap<string, number> = new Map(
+  ['〇一二三四五六七八九', '零壹贰叁肆伍陆柒捌玖', '零壹貳參肆伍陸柒捌玖'].flatMap(row =>
+    [...row].map((c, i) => [c, i] as const),
+  ),
+)
+/** The digits that characters stand for, in any script; one for one. */
+function digitsOf(text: string): string {
+  const digit = (c: string) => HAN.get(c) ?? (/\p{Nd}/u.test(c) ? valueOfDigit(c) : c.normalize('NFKC').toUpperCase())
+  return [...text].map(digit).join('')
+}
+/** What a decimal digit of any script counts for: in each they stand in runs of ten, the mathematical ones back to back. */
+function valueOfDigit(character: string): number {
+  const at = character.codePointAt(0) ?? 0
+  if (at >= 0x1d7ce && at <= 0x1d7ff) return (at - 0x1d7ce) % 10
+  let value = 0
+  while (value < 9 && /\p{Nd}/u.test(String.fromCodePoint(at - value - 1))) value++
+  return value
+}
+/** Groups of digits that may make one number: +86 138 1234 5678, 110101 19900307 7758, or each digit by itself. */
+const GROUPS = 19
 
 /** Whether a free text holds an identity number or a mobile number, however its digits are written. */
 export function holdsPersonalNumber(text: string): boolean {
@@ -132,17 +150,21 @@ type Group = { readonly found: string; readonly index: number; readonly end: num
 /** The last of the groups that make a person's number together with this first one; undefined where none do. */
 function lastOfPersonal(text: string, groups: readonly Group[], first: number): number | undefined {
   let digits = ''
+  let whole: number | undefined
   for (let last = first; last < groups.length && last < first + GROUPS; last++) {
     const { found = '', index = 0 } = groups[last] ?? {}
-    if (last > first && !GAP.test(text.slice(groups[last - 1]?.end, index))) return undefined
-    digits += found.normalize('NFKC').toUpperCase()
-    if (isPersonal(digits)) return last
+    if (last > first && !GAP.test(text.slice(groups[last - 1]?.end, index))) return whole
+    digits += digitsOf(found)
+    if (isPersonal(digits)) whole = last
   }
-  return undefined
+  return whole
 }
 
 function isPersonal(digits: string): boolean {
-  const mobile = /^(?:(?:00)?86)?1[3-9][0-9]{9}$/.test(digits)
+  const mobile = /^(?:(?:00)?86|0)?1[3-9][0-9]{9}$/.test(digits)
+  // Glued to what stands beside it: 扫描件2026110101199003077758.
+  const windows = digits.length > 18 && digits.length < 40 ? Array.from(digits, (_, i) => digits.slice(i, i + 18)) : []
+  if (windows.some(passesIdentityCheck)) return true
   if (mobile || (digits.length === 15 && isIdentityNumber(digits))) return true
   return digits.length === 18 && isIdentityNumber(digits) && (passesIdentityCheck(digits) || !isConforming(digits))
 }

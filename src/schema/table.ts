@@ -149,6 +149,10 @@ function rowReader(
     const endedOn = ended?.(row)
     let state: RecordState = publishedUntil === undefined && published !== undefined ? 'undetermined' : 'normal'
     if (endedOn === undefined && ended !== undefined) state = 'undetermined'
+    // Taken off, and not said when: it is over.
+    const taken = fields['removalReason'] ?? fields['removalAuthority']
+    if (ended !== undefined && taken !== undefined && (endedOn ?? 'indefinite') === 'indefinite')
+      state = graver(state, 'ended')
     for (const read of states) state = graver(state, read(row))
     const record: SharedRecord = {
       id: aboutPerson === true ? 'person' : id(row),

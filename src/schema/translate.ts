@@ -3,7 +3,7 @@ import type { Freshness, WireRecord } from '#protocol/message.ts'
 import type { RefusalCode } from '#protocol/refusal.ts'
 import type { Relation } from './format.ts'
 import type { CompiledMapping, CompiledTable } from './mapping.ts'
-import type { SharedRecord } from './record.ts'
+import { recordStates, type SharedRecord } from './record.ts'
 import type { LocalRow } from './text.ts'
 import { type Missing, missing } from './write.ts'
 
@@ -78,9 +78,20 @@ export function toShared(rows: readonly FoundRow[], mapping: CompiledMapping): S
       records[known.at] = record
       continue
     }
+    if (known !== undefined) {
+      // Which of the two is the newer cannot be told: what ends one ends both.
+      const [first] = [records[known.at]]
+      const state =
+        recordStates[Math.max(...[first, record].map(each => recordStates.indexOf(each?.state ?? 'undetermined')))]
+      if (first !== undefined && state !== undefined) {
+        records[known.at] = { ...first, state }
+        records.push({ ...record, state })
+        continue
+      }
+    }
     // The first of its id, or one that cannot be told to be older or newer: neither is dropped.
     const at = records.push(record) - 1
-    if (known === undefined && !Number.isNaN(version)) latest.set(key, { version, at })
+    if (known === undefined) latest.set(key, { version, at })
   }
   return records
 }

@@ -324,7 +324,7 @@ describe('an agreement whose party is no longer there', () => {
       ok: false,
       detail: expect.stringContaining('none is in force'),
     })
-    expect(running.gateway('jiangyin').city.agreements.idle).toEqual([
+    expect(running.gateway('jiangyin').city.agreements.idle).toMatchObject([
       { id: agreementId, why: 'no other party is on the roll' },
     ])
   })

@@ -103,7 +103,7 @@ describe('the rule in force on the day of the decision', () => {
   it.each<[string, Said, string | undefined]>([
     // Before there was any: the city's own end, or it cannot be told.
     ['2016-07-08', { publishedUntil: '2035-01-01' }, '2035-01-01'],
-    ['2016-07-08', { publishedUntil: 'indefinite' }, 'indefinite'],
+    ['2016-07-08', { publishedUntil: 'indefinite' }, undefined],
     ['2019-06-30', {}, undefined],
     // 2019-07-01 to 2023-04-30, for penalties
     ['2019-07-01', { grade: graded('general'), publishedUntil: FAR }, '2020-07-01'],

@@ -77,5 +77,5 @@ export function openText({ fields }: SharedRecord): string {
       if ('untranslated' in value) return maskPersonalNumbers(value.untranslated)
       return JSON.stringify(value)
     })
-    .join('\n')
+    .join(' ¦ ')
 }

@@ -1,0 +1,106 @@
+/** Whatever is asked, when and by whom, no peer is given more than its agreement grants, and none is given less for another. */
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import type { Signed } from '#agreement/agreement.ts'
+import { quotas } from '#agreement/quota.ts'
+import { Refusal } from '#protocol/refusal.ts'
+
+const [QUESTIONS, SUBJECTS] = [3, 10]
+function agreementOf(id: string): Signed {
+  return {
+    text: {
+      id,
+      title: { zh: '协议', en: 'agreement' },
+      parties: ['jiangyin', 'huizhou', 'suqian'],
+      signedOn: '2026-01-01',
+      validFrom: '2026-01-01',
+      validTo: '2026-12-31',
+      quota: { questionsPerMinute: QUESTIONS, subjectsPerDay: SUBJECTS },
+      grants: [],
+    },
+    digest: 'A'.repeat(43),
+    begins: 0,
+    ends: Number.MAX_SAFE_INTEGER,
+  }
+}
+
+function outcome(work: () => void): string {
+  try {
+    work()
+    return 'taken'
+  } catch (error) {
+    if (error instanceof Refusal) return error.code
+    throw error
+  }
+}
+
+/** Ten minutes before midnight in Asia/Shanghai. */
+const EVENING = Date.parse('2026-05-20T15:50:00Z')
+const MIDNIGHT = Date.parse('2026-05-20T16:00:00Z')
+const day = (at: number) => (at < MIDNIGHT ? 'first' : 'second')
+const minute = (at: number) => new Date(at).toISOString().slice(0, 16)
+
+const asking = fc.record({
+  wait: fc.constantFrom(0, 0, 0, 1, 1000, 29_999, 60_000, 300_000),
+  id: fc.constantFrom('a', 'b'),
+  peer: fc.constantFrom('huizhou', 'suqian'),
+  subjects: fc.integer({ min: 1, max: 11 }),
+})
+
+describe('a quota', () => {
+  it('is kept for each agreement and each peer, to the question and to the subject', () => {
+    fc.assert(
+      fc.property(fc.array(asking, { maxLength: 60 }), fc.nat(12), (questions, spent) => {
+        let now = EVENING
+        const { take } = quotas(
+          () => now,
+          () => spent,
+        )
+        type Event = (typeof questions)[number] & { readonly at: number; readonly code: string }
+        const past: Event[] = []
+        for (const each of questions) {
+          now += each.wait
+          // What follows is the sentence of the agreement, counted anew each time from all that was asked.
+          const own = past.filter(({ id, peer }) => id === each.id && peer === each.peer)
+          const inMinute = own.filter(({ at }) => minute(at) === minute(now))
+          const asked = inMinute.filter(({ code }) => code === 'taken').length
+          const refused = inMinute.length - asked
+          const today = own.filter(({ at, code }) => code === 'taken' && day(at) === day(now))
+          const given = today.reduce((sum, { subjects }) => sum + subjects, day(now) === 'first' ? spent : 0)
+          const much = asked >= QUESTIONS || given + each.subjects > SUBJECTS
+          const expected = !much ? 'taken' : refused >= QUESTIONS ? 'load.busy' : 'load.rate'
+          const code = outcome(() => take(agreementOf(each.id), each.peer, each.subjects))
+          expect(code).toBe(expected)
+          past.push({ ...each, at: now, code })
+        }
+      }),
+    )
+  })
+
+  it('tells our log which of the two was used up, and by whom', () => {
+    const { take } = quotas(
+      () => EVENING,
+      () => 0,
+    )
+    expect(() => take(agreementOf('a'), 'huizhou', 11)).toThrow('huizhou: subjects today')
+    for (let i = 0; i < QUESTIONS; i++) take(agreementOf('a'), 'huizhou', 1)
+    expect(() => take(agreementOf('a'), 'huizhou', 1)).toThrow('huizhou: questions in this minute')
+  })
+
+  it('asks what was spent before a restart once for each agreement and peer, and not on a later day', () => {
+    let now = MIDNIGHT - 1
+    const asked: string[] = []
+    const { take } = quotas(
+      () => now,
+      (id, peer) => {
+        asked.push(`${id} ${peer}`)
+        return 9
+      },
+    )
+    expect(outcome(() => take(agreementOf('a'), 'huizhou', 2))).toBe('load.rate')
+    expect(outcome(() => take(agreementOf('a'), 'huizhou', 1))).toBe('taken')
+    now = MIDNIGHT
+    expect(outcome(() => take(agreementOf('a'), 'suqian', 10))).toBe('taken')
+    expect(asked).toEqual(['a huizhou'])
+  })
+})
