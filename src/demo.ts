@@ -44,7 +44,13 @@ export async function demo({
         name: `${name.zh} ${name.en}`,
         url: insideUrl(settings),
       }))
-      console.log(JSON.stringify({ cities, exchanges: played.flatMap(each => each.exchanges), ledgers }))
+      console.log(
+        JSON.stringify({
+          cities,
+          exchanges: played.flatMap(each => each.exchanges).map(({ complete: _, ...told }) => told),
+          ledgers,
+        }),
+      )
     } else {
       console.log(`${describePlayed(played, federation)}\n`)
       for (const [id, { entries, verified }] of Object.entries(ledgers)) {

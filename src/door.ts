@@ -51,7 +51,7 @@ export type Turned =
   | 'city-connections'
 
 /** A city at an address (as node:net writes it): the two together are who asks. */
-export type Caller = { readonly city: string; readonly address: string | undefined }
+type Caller = { readonly city: string; readonly address: string | undefined }
 
 export type Door = {
   /** How many connections are open that have not shown an accepted certificate. */

@@ -204,11 +204,13 @@ function signingAlgorithm(text: string | undefined): Algorithm {
   return found
 }
 
-function encrypted(pem: string, passphrase: string): string {
+/** A private key (PKCS #8 PEM) under a passphrase. */
+export function encrypted(pem: string, passphrase: string): string {
   return createPrivateKey(pem).export({ type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase }).toString()
 }
 
-function passphraseIn(file: string | undefined): string | undefined {
+/** The passphrase in a file; undefined where none is named. Throws ConfigurationError. */
+export function passphraseIn(file: string | undefined): string | undefined {
   const faults: Fault[] = []
   const passphrase = readPassphrase(file, faults)
   if (faults.length > 0) throw new ConfigurationError(faults)

@@ -1,15 +1,16 @@
 /** `xinqiao office`: what the federation's office does: its own key, the next roll, and the roll in plain words. */
-import { writeFileSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { ConfigurationError, type Fault } from '#protocol/fault.ts'
 import { readMembers } from '#trust/members.ts'
 import { OFFICE, type Roll } from '#trust/statement.ts'
+import { encrypted, passphraseIn } from './keys-command.ts'
 import { type Command, type Exit, needed, optional, parse, Usage } from './words.ts'
 
 export const officeCommand: Command = {
   usage: [
-    'office new --dir FOLDER',
+    'office new --dir FOLDER [--passphrase-file FILE]',
     'office sign --config FOLDER --certs FOLDER --keys FOLDER [--days N] [--passphrase-file FILE]',
     'office show --config FOLDER --certs FOLDER [--json]',
   ],
@@ -38,9 +39,12 @@ async function office(words: string[]): Promise<Exit> {
   const [action] = positionals
   if (action === 'new') {
     const folder = needed(values, 'dir')
+    const passphrase = passphraseIn(optional(values, 'passphrase-file'))
     const { newKey } = await import('#trust/request.ts')
-    const { key, request } = await newKey(OFFICE, 'statements')
-    writeFileSync(join(folder, 'office.pem'), key, { mode: 0o600, flag: 'wx' })
+    const { key, request } = newKey(OFFICE, 'statements')
+    mkdirSync(folder, { recursive: true, mode: 0o700 })
+    const pem = passphrase === undefined ? key : encrypted(key, passphrase)
+    writeFileSync(join(folder, 'office.pem'), pem, { mode: 0o600, flag: 'wx' })
     writeFileSync(join(folder, 'office.csr.pem'), request)
     console.log(`${join(folder, 'office.pem')}\n${join(folder, 'office.csr.pem')}`)
     return 0

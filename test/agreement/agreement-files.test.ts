@@ -319,6 +319,27 @@ describe('an agreement that rests', () => {
   })
 })
 
+describe('an agreement whose text cannot be read, or whose algorithm is given up', () => {
+  it('has its file named, and keeps no other from being read', () => {
+    write(text => Object.assign(text, { id: 'another' }), 'another')
+    writeFileSync(join(agreements, `${agreementId}.json`), 'nothing')
+    const { all, faults } = look()
+    expect(all.map(({ text }) => text.id)).toEqual(['another'])
+    expect(faults.map(fault => [fault.file, fault.path])).toEqual([[file, '']])
+  })
+
+  it('rests where the rules no longer name the algorithm of a signature, and says of each party why', () => {
+    const { roll } = members
+    const rules = { ...roll.rules, algorithms: ['Ed25519' as const] }
+    const strict: Members = { ...members, anchors: members.anchors, all: members.all, roll: { ...roll, rules } }
+    const { all, idle, faults } = look('jiangyin', strict)
+    expect([all, faults]).toEqual([[], []])
+    expect(idle).toMatchObject([
+      { id: agreementId, why: expect.stringMatching(/^jiangyin has to sign anew: .*; huizhou has to sign anew: /) },
+    ])
+  })
+})
+
 describe('the form of an agreement', () => {
   const read = (value: unknown) => {
     const faults: Fault[] = []
@@ -425,7 +446,8 @@ describe('a signature', () => {
     writeFileSync(path('huizhou'), `${signAgreement({ ...original, signedOn: '2026-03-21' }, signerFor('huizhou'))}\n`)
     for (const city of CITIES) {
       const { all, faults } = look(city)
-      expect([all, faults.map(fault => fault.file)]).toEqual([[], [`agreements/${agreementId}.huizhou.jws`]])
+      const name = `agreements/${agreementId}.huizhou.jws`
+      expect([all, faults.map(fault => [fault.file, fault.path])]).toEqual([[], [[name, '']]])
       expect(faults[0]?.problem).toContain('the signature does not prove this text: token.signature')
       expect(faults[0]?.remedy).toContain('have huizhou sign anew')
     }

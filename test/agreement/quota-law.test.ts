@@ -44,13 +44,13 @@ const asking = fc.record({
   wait: fc.constantFrom(0, 0, 0, 1, 1000, 29_999, 60_000, 300_000),
   id: fc.constantFrom('a', 'b'),
   peer: fc.constantFrom('huizhou', 'suqian'),
-  subjects: fc.integer({ min: 1, max: 11 }),
+  subjects: fc.constantFrom(1, 1, 1, 1, 2, 5, 10, 11),
 })
 
 describe('a quota', () => {
   it('is kept for each agreement and each peer, to the question and to the subject', () => {
     fc.assert(
-      fc.property(fc.array(asking, { maxLength: 60 }), fc.nat(12), (questions, spent) => {
+      fc.property(fc.array(asking, { minLength: 20, maxLength: 60 }), fc.nat(12), (questions, spent) => {
         let now = EVENING
         const { take } = quotas(
           () => now,
@@ -75,6 +75,20 @@ describe('a quota', () => {
         }
       }),
     )
+  })
+
+  it('of questions is for the whole of a minute of the clock', () => {
+    let now = EVENING
+    const { take } = quotas(
+      () => now,
+      () => 0,
+    )
+    const asked = (at: number) => {
+      now = EVENING + at
+      return outcome(() => take(agreementOf('a'), 'huizhou', 1))
+    }
+    expect([0, 1, 30_000].map(asked)).toEqual(['taken', 'taken', 'taken'])
+    expect([30_001, 59_999, 60_000].map(asked)).toEqual(['load.rate', 'load.rate', 'taken'])
   })
 
   it('tells our log which of the two was used up, and by whom', () => {

@@ -83,7 +83,7 @@ describe('the proof of a key', () => {
     const key = await keyOf(await makeMember({ city: 'hangzhou', issuer }))
     const anchors = anchorsOf()
     proveKey('hangzhou', key, anchors, NOW)
-    expect(() => proveKey('ningbo', key, anchors, NOW)).toThrow('of hangzhou, not of ningbo')
+    expect(() => proveKey('ningbo', key, anchors, NOW)).toThrow(/^token\.certificate.*of hangzhou, not of ningbo/)
   })
 
   it('is looked for again when a list comes, whatever it says', async () => {
@@ -101,6 +101,11 @@ describe('the proof of a key', () => {
     const grace = 3_600_000
     expect(proveKey('hangzhou', key, anchorsOf(grace), +END + grace)).toBe(+END + grace)
     expect(() => proveKey('hangzhou', key, anchorsOf(grace), +END + grace + 1)).toThrow('revocation.stale')
+  })
+
+  it('is for messages: the key of a connection is none', async () => {
+    const key = await keyOf(tls)
+    expect(() => proveKey('hangzhou', key, anchorsOf(), NOW)).toThrow('purpose.extended-key-usage')
   })
 
   it('of a chain is for its purposes, and gives until when', async () => {
@@ -143,6 +148,23 @@ describe('a connection', () => {
     expect(cityOf(shown([tls]), [read(issuer)])).toBe('hangzhou')
     expect(cityOf(shown([tls], false), [read(root), read(issuer)])).toBe('hangzhou')
     expect(() => cityOf(shown([tls]))).toThrow('path.no-issuer')
+  })
+
+  it('is completed with the issuers of the city that its certificate names, whatever other names it bears', async () => {
+    const named = await makeMember({
+      city: 'hangzhou',
+      kind: 'tls',
+      issuer,
+      dns: ['gateway.example'],
+      ip: ['192.0.2.1'],
+    })
+    const asked: string[] = []
+    const issuersOf = (city: string) => {
+      asked.push(city)
+      return city === 'hangzhou' ? [read(issuer)] : []
+    }
+    expect(provePeer(shown([named]), anchorsOf(), issuersOf, NOW).city(NOW)).toBe('hangzhou')
+    expect(asked).toEqual(['hangzhou'])
   })
 
   it('is not of a city that stands behind another certificate', async () => {
