@@ -41,9 +41,14 @@ const testsOf: Readonly<Record<string, readonly string[]>> = {
   'trust/sign.ts': ['trust/sign'],
   'trust/departments.ts': ['trust/departments'],
   'trust/jwk.ts': ['trust/algorithms', 'trust/cookbook'],
-  'trust/x509.ts': [...reading, 'der-bounds', 'certificate', 'certificate-paths', 'certificate-revocation'].map(
-    name => `trust/${name}`,
-  ),
+  'trust/x509.ts': [
+    ...reading,
+    'der-bounds',
+    'certificate',
+    'certificate-paths',
+    'revocation-lists',
+    'certificate-revocation',
+  ].map(name => `trust/${name}`),
   'trust/der.ts': [...reading, 'der-bounds', 'certificate-revocation'].map(name => `trust/${name}`),
   'trust/sm2.ts': ['trust/sm2-keys', 'trust/algorithms'],
   'trust/der-writer.ts': ['trust/der-writer'],

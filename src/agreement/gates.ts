@@ -229,10 +229,14 @@ function isConfined(value: Value | undefined, fields: SharedRecord['fields']): b
 /** The traditional characters in the words below, for matching alone. */
 const SIMPLE = new Map([...'統動諾違輕顯轉歸計認兌關'].map((c, i) => [c, [...'统动诺违轻显转归计认兑关'][i] ?? c]))
 
+const TRADITIONAL = /[統動諾違輕顯轉歸計認兌關]/g
+/** Compatibility forms of characters: rare, and dear to fold. */
+const FORMS = /[\u2e80-\u2fdf\uf900-\ufaff]/
 /** What a list entry says in words, in simplified characters. */
-function wordsOf(fields: SharedRecord['fields']): string {
-  const all = ['reason', 'result', 'name', 'remark'].map(name => wordOf(fields[name])).join('。')
-  return [...all.normalize('NFKC')].map(c => SIMPLE.get(c) ?? c).join('')
+function wordsOf({ reason, result, name, remark }: SharedRecord['fields']): string {
+  const all = `${wordOf(reason)}。${wordOf(result)}。${wordOf(name)}。${wordOf(remark)}`
+  const plain = FORMS.test(all) ? all.normalize('NFKC') : all
+  return plain.replace(TRADITIONAL, found => SIMPLE.get(found) ?? found)
 }
 
 const BREACH =

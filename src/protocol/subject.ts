@@ -96,6 +96,10 @@ const BETWEEN = '[\\s\\p{Cf}\\p{Pd}\\u2212.．·/／_]'
 const DIGIT = '[\\p{Nd}①-⑨⓪〇零一二三四五六七八九壹贰叁肆伍陆柒捌玖貳參陸]'
 /** Eleven digits of any script or width, with not more than two of those between each: nothing shorter is looked at. */
 const ENOUGH = new RegExp(`(?:${DIGIT}${BETWEEN}{0,2}){11}`, 'u')
+/** The same, roughly and fast, for digits of ours and in Chinese writing; what is written in another script is looked at whole. */
+const FEW = '0-9０-９〇零一二三四五六七八九壹贰叁肆伍陆柒捌玖貳參陸①-⑨⓪'
+const NEAR = new RegExp(`[${FEW}](?:[^${FEW}]{0,2}[${FEW}]){10}`)
+const UNUSUAL = /[^\t-\u024f\u2000-\u206f\u2190-\u22ff\u2460-\u9fff\uff00-\uffef]/
 const GROUP = new RegExp(`${DIGIT}${DIGIT}*[XxＸｘ]?|(?<=${DIGIT}${BETWEEN}{1,2})[XxＸｘ]`, 'gu')
 const GAP = new RegExp(`^${BETWEEN}{0,2}$`, 'u')
 const HAN: ReadonlyMap<string, number> = new Map(
@@ -129,7 +133,7 @@ export function holdsPersonalNumber(text: string): boolean {
  * very same text where it holds none. An identity number counts with a wrong check digit too: to mask too much does no harm.
  */
 export function maskPersonalNumbers(text: string): string {
-  if (!ENOUGH.test(text)) return text
+  if (text.length < 11 || (!NEAR.test(text) && !UNUSUAL.test(text)) || !ENOUGH.test(text)) return text
   const groups = [...text.matchAll(GROUP)].map(({ 0: found, index }) => ({ found, index, end: index + found.length }))
   let masked = ''
   let done = 0

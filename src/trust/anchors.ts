@@ -141,6 +141,14 @@ function prove(
 /** A certificate as node:tls shows it, with the one that follows it. */
 export type Shown = { readonly raw: Uint8Array; readonly issuerCertificate?: Shown }
 
+function readShown(der: Uint8Array): Certificate {
+  try {
+    return readCertificate(der)
+  } catch (error) {
+    throw refuse('token.certificate', 'cannot be read', error)
+  }
+}
+
 /** Of which city a connection is. It is asked again for every message, since a list may revoke what was good when it opened. */
 export type Peer = { readonly city: (now: number) => string }
 
@@ -161,7 +169,7 @@ export function provePeer(
     each?.raw !== undefined && shown.length < 8;
     each = each.issuerCertificate
   ) {
-    shown.push(readCertificate(each.raw))
+    shown.push(readShown(each.raw))
     if (each.issuerCertificate === each) break
   }
   const [city = ''] = (shown[0]?.alternativeNames ?? []).flatMap(({ form, value }) =>

@@ -28,12 +28,15 @@ export type Departments = {
 /** Reads the file of departments, and reads it again when it has changed: issuing and withdrawing need no restart. */
 export function openDepartments(path: string): Departments {
   let changed = -1
+  let settled = false
   let known = new Map<string, Department>()
   const reload = () => {
     const at = existsSync(path) ? statSync(path).mtimeMs : 0
-    if (at === changed) return
+    if (at === changed && settled) return
     known = new Map(readDepartments(path).map(department => [department.id, department]))
     changed = at
+    // Two changes within a tick of the file system's clock bear one time: only what has lain a while is not read again.
+    settled = Date.now() - at > 1_000
   }
   return {
     find(key, now) {

@@ -78,7 +78,15 @@ export async function readKeys(
   const since = readPublished(places.data)
   const current = choose(published, since, members, city, now)
   const [first] = shown
-  if (current === undefined || first === undefined) return undefined
+  if (current === undefined || first === undefined) {
+    if (faults.length === 0) {
+      const problem =
+        current === undefined ? 'no signing key is of an algorithm of the rules' : 'no transport key of its own'
+      const remedy = `make one with \`${MAKE}\` and have it certified`
+      faults.push({ file: current === undefined ? 'signing.pem' : 'transport.pem', path: '', problem, remedy })
+    }
+    return undefined
+  }
   const openers = openersOf(encryption, [...signing, ...transport], faults)
   return {
     signer: signerOf(current.certified, current.key),
@@ -243,7 +251,7 @@ export function signerOf(
 
 function readPrivate(folder: string, use: Use, passphrase: string | undefined, faults: Fault[]): Held[] {
   const files = existsSync(folder) ? readdirSync(folder) : []
-  const ours = files.filter(file => file.startsWith(use) && file.endsWith('.pem')).sort()
+  const ours = files.filter(file => file.startsWith(use) && file.endsWith('.pem')).sort(byName)
   if (ours.length === 0 && use !== 'encryption') {
     faults.push({
       file: `${use}.pem`,
@@ -256,6 +264,11 @@ function readPrivate(folder: string, use: Use, passphrase: string | undefined, f
     const key = readKeyFile(join(folder, file), file, passphrase, faults)
     return key === undefined ? [] : [{ file, key }]
   })
+}
+
+/** `signing.pem` before `signing-2027-01-15.pem`, and that before the next. */
+function byName(one: string, other: string): number {
+  return one.slice(0, -'.pem'.length) < other.slice(0, -'.pem'.length) ? -1 : 1
 }
 
 /** Reads one private key (PKCS #8 PEM, encrypted or not). Faults: others may read it; it is no key; no passphrase opens it. */
