@@ -7,10 +7,10 @@ import { formatted, readAgreement, signAgreement } from '#agreement/agreement.ts
 import { AskAnswer } from '#exchange/ask.ts'
 import { digest } from '#protocol/canonical.ts'
 import { ConfigurationError, type Fault } from '#protocol/fault.ts'
-import { Problem } from '#protocol/message.ts'
-import { Refusal, refusals } from '#protocol/refusal.ts'
+import { Refusal } from '#protocol/refusal.ts'
 import { certsUsage, certsVerify } from '#trust/certs-command.ts'
 import { jsonFiles, readMembers } from '#trust/members.ts'
+import { askInside } from './department-call.ts'
 import { describeAnswer } from './describe.ts'
 import { keysCommand } from './keys-command.ts'
 import { officeCommand } from './office-command.ts'
@@ -215,30 +215,14 @@ async function askCommand(words: string[]): Promise<Exit> {
   })
   const [peer, ...subjects] = positionals
   if (peer === undefined || subjects.length === 0) throw new Usage('a PEER and at least one CODE')
-  const file = needed(values, 'key-file')
-  const key = readFileSync(file === '-' ? 0 : file, 'utf8').trim()
-  if (!/^xq_[!-~]+$/.test(key))
-    throw new Failure(`${file} holds no department key`, 'Name the file that `xinqiao keys department` was written to')
-  const response = await fetch(new URL('/ask', optional(values, 'url') ?? 'http://127.0.0.1:8080'), {
-    method: 'POST',
-    headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
-    body: JSON.stringify({
-      peer: peer === 'all' ? '*' : peer,
-      subjects,
-      purpose: needed(values, 'purpose'),
-      matter: needed(values, 'matter'),
-    }),
-  })
-  const body: unknown = await response.json().catch(() => undefined)
-  const problem = Problem.safeParse(body)
-  if (problem.success) {
-    const { code, zh, detail } = problem.data
-    console.error(`${zh}\n${detail} (${code})\n提示 hint: ${refusals[code].hint}`)
-    return 1
+  const question = {
+    peer: peer === 'all' ? '*' : peer,
+    subjects,
+    purpose: needed(values, 'purpose'),
+    matter: needed(values, 'matter'),
   }
-  const answer = AskAnswer.safeParse(body)
-  if (!answer.success) throw new Failure(`${response.url} does not answer as a gateway does`, 'Correct --url')
-  const told = answer.data
+  const told = await askInside(values, '/ask', question, AskAnswer)
+  if (told === undefined) return 1
   console.log(values['json'] === true ? JSON.stringify(told) : describeAnswer(told))
   return told.peers.every(({ outcome }) => outcome === 'answered') ? 0 : 1
 }

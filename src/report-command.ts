@@ -3,11 +3,10 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { z } from 'zod'
 import { type Report, ReportFile } from '#exchange/report.ts'
 import { readJson } from '#protocol/json.ts'
-import { Problem } from '#protocol/message.ts'
-import { refusals } from '#protocol/refusal.ts'
 import { readCertificates, readCrls } from '#trust/certificate.ts'
 import { Malformed } from '#trust/der.ts'
 import { Bundle } from '#trust/statement.ts'
+import { askInside } from './department-call.ts'
 import type { PublicMaterial, Verdict } from './report-proof.ts'
 import { type Command, type Exit, Failure, needed, optional, parse, Usage } from './words.ts'
 
@@ -81,27 +80,15 @@ async function make(subject: string, values: Values): Promise<Exit> {
   const [from, to] = [day(values, 'from'), day(values, 'to')]
   if (to < from) throw new Usage('--to is before --from')
   const [out, page] = [optional(values, 'out'), optional(values, 'page')]
-  const response = await fetch(new URL('/report', optional(values, 'url') ?? 'http://127.0.0.1:8080'), {
-    method: 'POST',
-    headers: { authorization: `Bearer ${keyIn(needed(values, 'key-file'))}`, 'content-type': 'application/json' },
-    body: JSON.stringify({
-      subject,
-      purpose: needed(values, 'purpose'),
-      matter: needed(values, 'matter'),
-      period: { from, to },
-      peer: peerOf(optional(values, 'peer')),
-    }),
-  })
-  const body: unknown = await response.json().catch(() => undefined)
-  const problem = Problem.safeParse(body)
-  if (problem.success) {
-    const { code, zh, detail } = problem.data
-    console.error(`${zh}\n${detail} (${code})\n提示 hint: ${refusals[code].hint}`)
-    return 1
+  const request = {
+    subject,
+    purpose: needed(values, 'purpose'),
+    matter: needed(values, 'matter'),
+    period: { from, to },
+    peer: peerOf(optional(values, 'peer')),
   }
-  const read = ReportFile.safeParse(body)
-  if (!read.success) throw new Failure(`${response.url} does not answer as a gateway does`, 'Correct --url')
-  const file = read.data
+  const file = await askInside(values, '/report', request, ReportFile)
+  if (file === undefined) return 1
   const text = `${JSON.stringify(file, null, 2)}\n`
   if (out !== undefined) writeFileSync(out, text, { flag: 'wx' })
   if (page !== undefined) await writePage(file, page)
@@ -122,13 +109,6 @@ function day(values: Values, name: string): string {
   const text = needed(values, name)
   if (!z.iso.date().safeParse(text).success) throw new Usage(`--${name} is a day such as 2026-11-22`)
   return text
-}
-
-function keyIn(file: string): string {
-  const key = readFileSync(file === '-' ? 0 : file, 'utf8').trim()
-  if (!/^xq_[!-~]+$/.test(key))
-    throw new Failure(`${file} holds no department key`, 'Name the file that `xinqiao keys department` was written to')
-  return key
 }
 
 function readReport(path: string): ReportFile {

@@ -71,24 +71,16 @@ const SMALL = 2_048
 export function outside({ city, metrics, log, callers, door }: Parts): Surface {
   const app = new Hono<Bindings>()
   const together = turns()
-  const senderOf = (incoming: IncomingMessage, outgoing: ServerResponse): Sender => {
+  const heard = ({ incoming, outgoing }: Ends): Sender => {
     try {
-      return callers.senderOf(incoming)
+      const sender = callers.senderOf(incoming)
+      door.hear(sender)
+      return sender
     } catch (error) {
+      // Each further try is to cost it a handshake, and those are bounded. The proxy's connection is not only its.
       if (!callers.isProxied(incoming)) outgoing.shouldKeepAlive = false
       throw error
     }
-  }
-  const heard = ({ incoming, outgoing }: Ends): Sender => {
-    const sender = senderOf(incoming, outgoing)
-    try {
-      door.hear(sender)
-    } catch (error) {
-      // Each further try is to cost it a handshake, and those are bounded. The proxy's connection is not only its.
-      if (!sender.isProxied) outgoing.shouldKeepAlive = false
-      throw error
-    }
-    return sender
   }
   const answered = countingIn(metrics)
   const took = metrics.seconds.labels({ direction: 'in' })

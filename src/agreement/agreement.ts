@@ -14,7 +14,7 @@ import { type CertifiedKey, proveFormerKey, proveKey } from '#trust/anchors.ts'
 import { encode, proves, readJws } from '#trust/jws.ts'
 import type { Signer } from '#trust/keys.ts'
 import { jsonFiles, type Members } from '#trust/members.ts'
-import { entityOf } from '#trust/statement.ts'
+import { bears, entityOf } from '#trust/statement.ts'
 import { RecognitionTable, recognitionFaults } from './recognition.ts'
 
 /** The `typ` of a party's detached signature (RFC 7515 appendix F). */
@@ -120,9 +120,10 @@ export function readAgreements(
       }
       const partners = text.parties.filter(party => party !== us && members?.find(party) !== undefined)
       if (partners.length === 0) resting.push('no other party is on the roll')
-      if (found.length > 0 || members === undefined) resting.length = 0
-      else if (resting.length === 0) all.push(signed(text))
-      else idle.push({ id: text.id, why: resting.join('; '), parties: text.parties })
+      if (found.length === 0 && members !== undefined) {
+        if (resting.length === 0) all.push(signed(text))
+        else idle.push({ id: text.id, why: resting.join('; '), parties: text.parties })
+      }
     }
     faults.push(...found)
   }
@@ -278,7 +279,8 @@ export function checkSignature(text: Agreement, party: string, detached: string,
   const { kid, alg, 'x5t#S256': thumbprint } = jws.header
   const current = members.find(party)?.keys.get(kid)
   const key = current?.thumbprint === thumbprint ? current : members.former(thumbprint)
-  if (key === undefined || !isOf(party, key)) throw refuse('token.signature', 'by a key that is not the party’s')
+  if (key === undefined || !bears(key.chain[0], entityOf(party)))
+    throw refuse('token.signature', 'by a key that is not the party’s')
   if (key.kid !== kid || key.alg !== alg) throw refuse('token.signature', 'header')
   if (!members.roll.rules.algorithms.includes(alg)) throw refuse('token.algorithm', `${alg} is not in the rules`)
   if (isSuperseded(key, now)) proveFormerKey(party, key, members.anchors, noonOf(text.signedOn), now)
@@ -290,11 +292,6 @@ export function checkSignature(text: Agreement, party: string, detached: string,
 export function signAgreement(text: Agreement, signer: Signer): string {
   const [header, , signature] = signer(SIGNATURE_TYPE, canonical(text)).token.split('.')
   return `${header}..${signature}`
-}
-
-/** Whether the key's certificate bears the party's name; that it does so rightly is for the proof. */
-function isOf(party: string, { chain: [leaf] }: CertifiedKey): boolean {
-  return leaf?.alternativeNames.some(({ form, value }) => form === 'uri' && value === entityOf(party)) === true
 }
 
 /** Whether its certificate has ended by now: then it can only have signed before. */

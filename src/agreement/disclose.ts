@@ -1,7 +1,14 @@
 /** What leaves is what every gate lets pass and a clause names, field by field; all else stays, and the rule is said. */
-import { sha256 } from '#protocol/canonical.ts'
 import { dayOf } from '#protocol/day.ts'
-import type { AnswerBody, Disclosure, Freshness, Result, Value, WireRecord } from '#protocol/message.ts'
+import {
+  type AnswerBody,
+  type Disclosure,
+  digestId,
+  type Freshness,
+  type Result,
+  type Value,
+  type WireRecord,
+} from '#protocol/message.ts'
 import type { RefusalCode } from '#protocol/refusal.ts'
 import { holdsPersonalNumber, type Subject, type SubjectKind } from '#protocol/subject.ts'
 import type { SharedRecord } from '#schema/record.ts'
@@ -186,7 +193,7 @@ function leave(record: SharedRecord, at: Circumstances, names: readonly string[]
 
 /** An id made of a column may hold the number of a person in groups; then its digest says as well which record it is. */
 function idOf({ id }: SharedRecord): string {
-  return id.length >= 11 && holdsPersonalNumber(id) ? sha256(id).slice(0, 22) : id
+  return id.length >= 11 && holdsPersonalNumber(id) ? digestId(id) : id
 }
 
 /**

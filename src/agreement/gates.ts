@@ -1,9 +1,10 @@
 /** What may be done with a record is one ordered list of small gates, each a rule of the law or the agreement; there is no other list and no way round it. */
+import { dayOf } from '#protocol/day.ts'
 import type { Freshness, Value } from '#protocol/message.ts'
 import type { RefusalCode } from '#protocol/refusal.ts'
 import { holdsPersonalNumber, isIdentityNumber, type SubjectKind } from '#protocol/subject.ts'
 import { type Day, reaches, type SharedRecord } from '#schema/record.ts'
-import { type Vocabulary, validOn } from '#schema/vocabulary.ts'
+import { BY_COUNTING, type Vocabulary, validOn } from '#schema/vocabulary.ts'
 import type { Clause } from './authorise.ts'
 import { maskHolder, maskValue } from './mask.ts'
 import { lastPublicDay } from './publicity.ts'
@@ -136,7 +137,6 @@ function itemsOf({ giver, today, vocabulary }: Circumstances): Items {
 
 // 3 · List 名单: what was made by counting is no list; what lacks basis, authority or document is no severe one (国办发〔2020〕49号).
 
-const BY_COUNTING = 'computed-black'
 const COUNTED = /自动(?:加入|列入|转入|归集|生成|计算|认定|判定)/
 
 function isComputed({ family, list, fields }: SharedRecord): boolean {
@@ -228,8 +228,7 @@ function isConfined(value: Value | undefined, fields: SharedRecord['fields']): b
 
 /** The traditional characters in the words below, for matching alone. */
 const SIMPLE = new Map([...'統動諾違輕顯轉歸計認兌關'].map((c, i) => [c, [...'统动诺违轻显转归计认兑关'][i] ?? c]))
-
-const TRADITIONAL = /[統動諾違輕顯轉歸計認兌關]/g
+const TRADITIONAL = new RegExp(`[${[...SIMPLE.keys()].join('')}]`, 'g')
 /** Compatibility forms of characters: rare, and dear to fold. */
 const FORMS = /[\u2e80-\u2fdf\uf900-\ufaff]/
 /** What a list entry says in words, in simplified characters. */
@@ -276,17 +275,13 @@ function isStale({ family, asOf }: Freshness, today: Day, vocabulary: Vocabulary
   const end = Date.parse(today)
   let worked = 0
   // A day in Asia/Shanghai, as an instant of UTC that has the same date; the day of supply itself does not count.
-  for (let day = Date.parse(dayOf(asOf)) + DAY; day <= end && worked <= rule.workingDays; day += DAY) {
+  for (let day = Date.parse(dayOf(Date.parse(asOf))) + DAY; day <= end && worked <= rule.workingDays; day += DAY) {
     const weekday = new Date(day).getUTCDay()
     if (weekday !== 0 && weekday !== 6 && !rule.isOff(new Date(day).toISOString().slice(0, 10))) worked++
   }
   const stale = worked > rule.workingDays
   aged.known.set(key, stale)
   return stale
-}
-
-function dayOf(instant: string): Day {
-  return new Date(Date.parse(instant) + 8 * 3_600_000).toISOString().slice(0, 10)
 }
 
 /** The city's own word of a value. */

@@ -52,9 +52,7 @@ const BARE_NAME = new RegExp(
 const TRADE = /[店部厂行馆铺坊社场站屋吧堂室楼摊庄号院所园厅城记家]$/u
 
 /** Most texts have no character that matters, and that is told by the engine’s own search; of the others, most by these two. */
-const SUSPECT = /[0-9０-９〇零一二三四五六七八九壹贰叁肆伍陆柒捌玖貳參陸⓪-⓿①-⑨人者主员]/
-/** Another script may have digits of its own. */
-const UNUSUAL = /[^\t-\u024f\u2000-\u206f\u2190-\u22ff\u2460-\u9fff\uff00-\uffef]/
+const SUSPECT = /[0-9０-９〇零一二三四五六七八九壹贰叁肆伍陆柒捌玖貳參陸⓪-⓿①-⑨人者主员\ud835]/
 const CLOSE = '[ \\t\\u00a0\\u3000\\-\\u2010-\\u2015－()（）]{0,2}'
 const SIX_DIGITS = new RegExp(`(?:${DIGIT}${CLOSE}){5}${DIGIT}`, 'u')
 const A_ROLE = /[责办系表制资有]人|营者|业主|人员/
@@ -66,8 +64,7 @@ const A_ROLE = /[责办系表制资有]人|营者|业主|人员/
 export function maskText(text: string): string {
   // A day, of which there are several in every record: too short to be a number of anybody.
   if (text.length === 10 && text.charCodeAt(4) === 0x2d && text.charCodeAt(7) === 0x2d) return text
-  const unusual = UNUSUAL.test(text)
-  if (!unusual && !SUSPECT.test(text)) return text
+  if (!SUSPECT.test(text)) return maskPersonalNumbers(text)
   let masked = text
   // Each is looked for in the whole text: a part of one may have the form of another, and none may unmake it.
   if (SIX_DIGITS.test(text)) for (const number of numbers) masked = masked.replace(number, hideNumber)

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { Code, type Value, type WireRecord } from '#protocol/message.ts'
 import { type RefusalCode, told } from '#protocol/refusal.ts'
 import { relations } from '#schema/format.ts'
-import { type Term, type Vocabulary, validOn } from '#schema/vocabulary.ts'
+import { BY_COUNTING, type Term, type Vocabulary, validOn } from '#schema/vocabulary.ts'
 import type { Agreement } from './agreement.ts'
 import type { RecognitionRow, RecognitionTable } from './recognition.ts'
 
@@ -50,9 +50,6 @@ export function recognise(record: WireRecord, exchange: Exchange, vocabulary: Vo
   if (schemeField !== undefined) return recogniseRating(record, record.fields[schemeField], exchange, vocabulary)
   return undefined
 }
-
-/** What was put on it by counting is on no list, whoever signs for it. */
-const BY_COUNTING = 'computed-black'
 
 /** 国办发〔2020〕49号: a list has a legal basis, and an entry on it an authority and a document. */
 function recogniseEntry(

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { CityId, type Freshness, type Result, type WireRecord } from '#protocol/message.ts'
 import { type RefusalCode, told } from '#protocol/refusal.ts'
 import type { Subject } from '#protocol/subject.ts'
-import type { Vocabulary } from '#schema/vocabulary.ts'
+import { BY_COUNTING, type Vocabulary } from '#schema/vocabulary.ts'
 import type { Scope } from './authorise.ts'
 import { denying, type MeasureList, Offered, offered, useOf } from './measures.ts'
 import { codeOf, dayIn, type Exchange, inForce, Recognition, Told, tablesFor, text, Word, word } from './recognise.ts'
@@ -74,7 +74,7 @@ export function verdictOf(of: Case, vocabulary: Vocabulary): Verdict {
       const list = vocabulary.lists.get(recognition.original.code ?? '')
       unplaced ||=
         list === undefined ||
-        (!list.severe && list.basis === null && list.code !== 'computed-black' && list.colour === 'black')
+        (!list.severe && list.basis === null && list.code !== BY_COUNTING && list.colour === 'black')
     } else if ('why' in use) {
       aside(shared, told(use.why))
       unreadable ||= use.why === 'recognition.date'

@@ -7,10 +7,10 @@ import type { Freshness, WireRecord, Withheld } from '#protocol/message.ts'
 import { type RefusalCode, told } from '#protocol/refusal.ts'
 import { type Subject, subjectKinds } from '#protocol/subject.ts'
 import { translate } from '#schema/translate.ts'
-import type { Vocabulary } from '#schema/vocabulary.ts'
+import { BY_COUNTING, type Vocabulary } from '#schema/vocabulary.ts'
 import { lookUp } from '#source/source.ts'
 import type { City } from './city.ts'
-import { BY_COUNTING, type Told } from './sections.ts'
+import type { Told } from './sections.ts'
 
 type Own = {
   readonly clauses: ReadonlyMap<string, readonly Clause[]>

@@ -5,7 +5,7 @@ import { Recognition } from '#agreement/recognise.ts'
 import { CityId, Code, type Freshness, Value, WireRecord, type Withheld } from '#protocol/message.ts'
 import { type RefusalCode, told } from '#protocol/refusal.ts'
 import { maskPersonalNumbers, type SubjectKind } from '#protocol/subject.ts'
-import type { Field, Term, Vocabulary } from '#schema/vocabulary.ts'
+import { BY_COUNTING, type Field, type Term, type Vocabulary } from '#schema/vocabulary.ts'
 
 const Named = z.strictObject({ code: Code, zh: z.string(), en: z.string() }).meta({ id: 'Named' })
 type Named = z.infer<typeof Named>
@@ -110,8 +110,6 @@ type SectionCode = (typeof plan)[number]['code']
 
 /** The notice list that has a section of its own. */
 const ABNORMAL = 'abnormal-operation'
-/** What was made by counting is no list by law: it is not told of anybody on paper, and nobody has to say that it is not there. */
-export const BY_COUNTING = 'computed-black'
 
 const noVocabulary: Told = {
   code: 'report.vocabulary',
@@ -329,6 +327,7 @@ function notesOf(part: Part, code: SectionCode, kind: SubjectKind, vocabulary: V
     const notes: Note[] = []
     if (known.listField !== undefined) {
       const wanted = [...vocabulary.lists.values()].filter(
+        // What was made by counting is not told of anybody on paper, and nobody has to say that it is not there.
         list => sectionOfList(list.code, vocabulary) === code && list.code !== BY_COUNTING,
       )
       const missing = wanted.filter(list => !clauses.some(({ lists }) => lists?.has(list.code)))

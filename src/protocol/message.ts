@@ -1,5 +1,6 @@
 /** The messages that cross between two cities, each as a schema that accepts nothing else (docs/protocol.md). */
 import { z } from 'zod'
+import { sha256 } from './canonical.ts'
 import { refusalCodes } from './refusal.ts'
 import { subjectKinds } from './subject.ts'
 
@@ -35,6 +36,15 @@ const RECORD_ID = new RegExp(`^${NO_NUMBER}[A-Za-z0-9_.:-]{1,80}$`)
 export function isRecordId(text: string): boolean {
   // Too short for anybody's number: nearly every id, and the look for one is what costs.
   return text.length < 11 ? SHORT_ID.test(text) : RECORD_ID.test(text)
+}
+
+/**
+ * An id for what cannot travel under its own: 132 bits, enough that no two records of a city ever share one. In groups of eight,
+ * for one digest in a million has the digits of somebody's number, and would not be an id either.
+ */
+export function digestId(text: string): string {
+  const all = sha256(text)
+  return `${all.slice(0, 8)}.${all.slice(8, 16)}.${all.slice(16, 22)}`
 }
 
 const Hash = z.string().regex(/^[A-Za-z0-9_-]{43}$/)

@@ -1,6 +1,5 @@
 /** One table of a mapping, compiled: what the source has to select, and how a row of it becomes a shared record. */
-import { sha256 } from '#protocol/canonical.ts'
-import { isRecordId, type Value } from '#protocol/message.ts'
+import { digestId, isRecordId, type Value } from '#protocol/message.ts'
 import type { SubjectKind } from '#protocol/subject.ts'
 import { instantReader } from './date.ts'
 import { type Fact, rowColumns, type TableForm } from './format.ts'
@@ -245,24 +244,19 @@ function idReader(table: string, form: TableForm['id'], rules: Compiler): (row: 
     return row => {
       let parts = table
       for (const text of texts) parts += `\0${text(row) ?? ''}`
-      return shortDigest(parts)
+      return digestId(parts)
     }
   }
   return row => {
     let id = form.prefix
     for (const text of texts) {
       const part = text(row)
-      if (part === undefined) return shortDigest([table, ...Object.values(row)].join('\0'))
+      if (part === undefined) return digestId([table, ...Object.values(row)].join('\0'))
       id += `-${part}`
     }
     // What does not fit the wire, or is shaped like a person's number, travels as a digest of itself.
-    return isRecordId(id) ? id : shortDigest(`${table}\0${id}`)
+    return isRecordId(id) ? id : digestId(`${table}\0${id}`)
   }
-}
-
-/** 132 bits: enough that no two records of a city ever share an id. */
-function shortDigest(text: string): string {
-  return sha256(text).slice(0, 22)
 }
 
 const kinds: readonly (SubjectKind | undefined)[] = [undefined, 'enterprise', 'individual-business', 'cooperative']

@@ -71,6 +71,9 @@ type RatingScheme = Term & {
   readonly levels: readonly RatingLevel[]
 }
 
+/** The list that was made by counting: no list by law, whatever it is called where it was made. */
+export const BY_COUNTING = 'computed-black'
+
 export type Vocabulary = {
   readonly families: ReadonlyMap<string, Family>
   readonly lists: ReadonlyMap<string, ListType>

@@ -19,6 +19,7 @@ import { type Certificate, readCertificates, STATEMENTS } from './certificate.ts
 import { type EncryptionKey, readEncryptionJwk } from './seal.ts'
 import {
   Bundle,
+  bears,
   certifiedKey,
   type Described,
   numberOf,
@@ -142,11 +143,10 @@ export async function readMembers(
   const learn = async (city: string, token: string, at: number, again = false) => {
     const { described, made, roll } = await readConfiguration(token, city, anchors, at, again)
     const rolled = roll === undefined ? 'known' : await take(roll, at)
-    if (held?.byId.has(city) !== true) throw refuse('token.issuer', `${city} is not on the roll`)
+    const admitted = held?.roll.members.find(({ id }) => id === city)
+    if (held === undefined || admitted === undefined) throw refuse('token.issuer', `${city} is not on the roll`)
     if (made <= (held.said.get(city)?.made ?? 0)) return rolled === 'taken' ? 'taken' : 'known'
     const before = held.byId.get(city)
-    const admitted = held.roll.members.find(({ id }) => id === city)
-    if (admitted === undefined) throw refuse('token.issuer', `${city} is not on the roll`)
     const after = build(admitted, { described, made }, held.roll.rules)
     const members = held.members.map(member => (member.id === city ? after : member))
     held = stateOf(held.roll, new Map([...held.said, [city, { described, made }]]), members)
@@ -211,7 +211,7 @@ export async function readMembers(
     // After its end a roll says nothing any more, and nobody is a member.
     find: id => (now() < current().roll.until ? current().byId.get(id) : undefined),
     former: thumbprint => former.get(thumbprint),
-    chainsOf: entity => readChains(certs).filter(([leaf]) => names(leaf, entity)),
+    chainsOf: entity => readChains(certs).filter(([leaf]) => bears(leaf, entity)),
     connected: (certificate, at) =>
       provePeer(
         certificate,
@@ -309,10 +309,6 @@ function pemOfList(der: Uint8Array): string {
       .toString('base64')
       .match(/.{1,64}/g) ?? []
   return `-----BEGIN X509 CRL-----\n${lines.join('\n')}\n-----END X509 CRL-----\n`
-}
-
-function names(leaf: Certificate | undefined, entity: string): boolean {
-  return leaf?.alternativeNames.some(name => name.form === 'uri' && name.value === entity) === true
 }
 
 /** Whether the federation's authority says that the key is the city's: what anybody publishes besides is not worth the disk. */

@@ -285,6 +285,11 @@ export async function certifiedKey(chain: readonly Certificate[]): Promise<Certi
   return { kid: await keyId(key), alg, key, thumbprint: leaf.digest, chain }
 }
 
+/** Whether a certificate bears the name of an entity; that it does so rightly is for the proof. */
+export function bears(certificate: Certificate | undefined, entity: string): boolean {
+  return certificate?.alternativeNames.some(({ form, value }) => form === 'uri' && value === entity) === true
+}
+
 /** A certificate chain as PEM, its first certificate first. */
 export function pemOf(chain: readonly Certificate[]): string {
   return chain.map(({ der }) => new X509Certificate(der).toString()).join('')

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { type Value, WireRecord } from '#protocol/message.ts'
+import { digestId, isRecordId, type Value, WireRecord } from '#protocol/message.ts'
 import type { SharedRecord } from '#schema/record.ts'
 import { type LocalRecord, toLocal, toShared, translate } from '#schema/translate.ts'
 import { cellText, demoTables, mappingOf } from './cities.ts'
@@ -398,6 +398,13 @@ test('what was found is handed on by subject, with what is known of its complete
 test('an id from columns is stable, and a digest where a part of it is missing', () => {
   const id = (row: Record<string, string | null>) => sharedFrom('jiangyin', 'YW_L_SGSXZXK', row).id
   expect(id({ ID: '42' })).toBe('xk-42')
-  expect(id({ ID: null, XMMC: 'x' })).toMatch(/^[\w-]{22}$/)
-  expect(id({ ID: 'x'.repeat(100) })).toMatch(/^[\w-]{22}$/)
+  expect(id({ ID: null, XMMC: 'x' })).toMatch(/^[\w-]{8}\.[\w-]{8}\.[\w-]{6}$/)
+  expect(id({ ID: 'x'.repeat(100) })).toMatch(/^[\w-]{8}\.[\w-]{8}\.[\w-]{6}$/)
+})
+
+test('a digest that has the digits of a number is an id all the same', () => {
+  // One in a million: its SHA-256 begins KH75428479JcQRdaYYHTuF, eight digits before ten letters and digits.
+  const id = digestId(`T\0p-${'x'.repeat(80)}66267`)
+  expect(id).toBe('KH754284.79JcQRda.YYHTuF')
+  expect(isRecordId(id)).toBe(true)
 })
