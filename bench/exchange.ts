@@ -14,7 +14,7 @@ import { type Query, types } from '#protocol/message.ts'
 import { completeUscc } from '#protocol/subject.ts'
 import { verifyAnswer } from '#trust/verify.ts'
 import { callerTls, home, makeFederation, readTables } from '../src/federation.ts'
-import { readIdentity } from '../src/gateway.ts'
+import { readIdentity } from '../src/configuration.ts'
 import { endProcess, startProcess } from '../src/process.ts'
 import { translateOverJson } from './translate.ts'
 

@@ -11,7 +11,7 @@ import { readMapping } from '#schema/mapping.ts'
 import { reportMapping, type TranslationReport } from '#schema/report.ts'
 import { readVocabulary, type Vocabulary } from '#schema/vocabulary.ts'
 import { jsonFiles, type Members, readMembers } from '#trust/members.ts'
-import { type Places, readConfiguration } from './gateway.ts'
+import { type Places, readConfiguration } from './configuration.ts'
 
 /** One line for each agreement, direction, purpose and family: the matrix of what leaves and what comes. */
 export type Disclosed = {

@@ -48,8 +48,8 @@ const commands: Readonly<Record<string, Command>> = {
   },
   serve: {
     usage: [`serve ${ENV}`],
-    zh: '运行网关，直到收到 SIGTERM 或 Ctrl-C',
-    en: 'run the gateway until SIGTERM or Ctrl-C',
+    zh: '运行网关，直到收到 SIGTERM 或 Ctrl-C；收到 SIGHUP 时重新读取配置',
+    en: 'run the gateway until SIGTERM or Ctrl-C; at SIGHUP it reads its configuration anew',
     more: `设置 Settings (environment, or lines of --env FILE; the file wins, and its relative paths start at its folder):\n${describeSettings()}`,
     run: serve,
   },
@@ -172,6 +172,8 @@ async function serve(words: string[]): Promise<Exit> {
   process.once('SIGTERM', () => resolve())
   process.once('SIGINT', () => resolve())
   const gateway = await startGateway(settingsFrom(values))
+  // What came of it is in the log, and in readiness as `configuration`.
+  process.on('SIGHUP', () => void gateway.reload().catch(() => undefined))
   console.error(
     `信桥 Xinqiao · ${gateway.city.mapping.zh} ${gateway.city.id}\n  对外 peers   ${gateway.peersUrl}\n  对内 inside  ${gateway.insideUrl}`,
   )
@@ -281,7 +283,7 @@ async function agreement(words: string[]): Promise<Exit> {
       )
     const { agreementFaults } = await import('./check.ts')
     faults.push(...(await agreementFaults(settings, id, Date.now())))
-    const { readIdentity } = await import('./gateway.ts')
+    const { readIdentity } = await import('./configuration.ts')
     const { keys } = await readIdentity(settings, Date.now, faults)
     if (keys === undefined || faults.length > 0) throw new ConfigurationError(faults)
     // Written back in the form in which it is kept, so that what is signed is what the file says.

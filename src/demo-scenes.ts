@@ -9,8 +9,8 @@ import { AskAnswer } from '#exchange/ask.ts'
 import { digest } from '#protocol/canonical.ts'
 import { Problem, types } from '#protocol/message.ts'
 import { jsonFiles } from '#trust/members.ts'
+import { readIdentity } from './configuration.ts'
 import { callerTls, type Federation, home } from './federation.ts'
-import { readIdentity } from './gateway.ts'
 import type { Settings } from './settings.ts'
 
 const Scene = z.strictObject({

@@ -31,10 +31,15 @@ type DemoCity = {
   readonly departmentKey: string
 }
 
+/** Changes an agreement's text in its place. */
+type Edit = (agreement: Record<string, unknown>) => void
+
 export type Federation = {
   readonly folder: string
   readonly cities: readonly DemoCity[]
   city(id: string): DemoCity
+  /** Has all parties sign all agreements anew, each changed by `edit` first. */
+  agree(edit?: Edit): Promise<void>
   /** Where its office signs, and who certifies: for whoever lets a federation change. */
   readonly office: OfficePlaces
   readonly authority: Authority
@@ -50,7 +55,7 @@ export async function makeFederation(
     readonly cities?: readonly string[]
     /** May add to the configuration before anything is made of it: another member, another agreement. */
     readonly prepare?: (config: string) => void
-    readonly edit?: (agreement: Record<string, unknown>) => void
+    readonly edit?: Edit
     readonly source?: (city: string) => string | undefined
     readonly logLevel?: string
     readonly signsWith?: (city: string) => Algorithm | undefined
@@ -118,8 +123,10 @@ export async function makeFederation(
   writeFileSync(join(certs, `${OFFICE}.pem`), certificate)
   writeFileSync(join(office.keys, 'office.pem'), key, { mode: 0o600 })
   await signRoll(office, 30, Date.now())
-  await signAll({ config, certs }, folder, ids, options.edit)
+  const agree = (edit?: Edit) => signAll({ config, certs }, folder, ids, edit)
+  await agree(options.edit)
   return {
+    agree,
     folder,
     office,
     authority,
@@ -163,7 +170,7 @@ async function signAll(
   places: { readonly config: string; readonly certs: string },
   folder: string,
   ids: readonly string[],
-  edit?: (agreement: Record<string, unknown>) => void,
+  edit?: Edit,
 ) {
   const faults: Fault[] = []
   const members = await readMembers(places, Date.now, faults)

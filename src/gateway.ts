@@ -1,6 +1,6 @@
 /** One running gateway: everything is read and checked before the first port opens, and ended in the reverse order. */
 import { randomUUIDv7 } from 'node:crypto'
-import { existsSync, readFileSync, statSync } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
 import { createServer as createHttp, type Server as HttpServer } from 'node:http'
 import { createServer as createHttps, type Server as HttpsServer } from 'node:https'
 import { type AddressInfo, Server } from 'node:net'
@@ -8,121 +8,32 @@ import { join } from 'node:path'
 import type { TLSSocket } from 'node:tls'
 import { getRequestListener } from '@hono/node-server'
 import { type Logger, pino } from 'pino'
-import { type Agreements, isConfidential, readAgreements } from '#agreement/agreement.ts'
-import { type MeasureList, readMeasures } from '#agreement/measures.ts'
 import { quotas } from '#agreement/quota.ts'
 import { openAcquaintance } from '#exchange/acquaint.ts'
 import type { City } from '#exchange/city.ts'
 import { openPost } from '#exchange/post.ts'
 import { openLedger } from '#ledger/sqlite.ts'
 import { startOfDay } from '#protocol/day.ts'
-import { type ConfigFile, ConfigurationError, type Fault } from '#protocol/fault.ts'
-import { type CompiledMapping, readMapping } from '#schema/mapping.ts'
-import { readVocabulary, type Vocabulary } from '#schema/vocabulary.ts'
+import { ConfigurationError, type Fault } from '#protocol/fault.ts'
+import type { CompiledMapping } from '#schema/mapping.ts'
 import { gather } from '#source/source.ts'
 import { openPostgres, openSqlite } from '#source/sql.ts'
 import { openDepartments } from '#trust/departments.ts'
-import { checkKeyFiles, type Keys, readKeys } from '#trust/keys.ts'
-import { jsonFiles, type LiveMembers, type Member, type Members, readMembers } from '#trust/members.ts'
+import type { Keys } from '#trust/keys.ts'
+import type { Members } from '#trust/members.ts'
 import { type NamedProxy, openCallers, readProxy } from '#trust/proxy.ts'
+import { readConfiguration } from './configuration.ts'
 import { openDoor } from './door.ts'
 import { openMetrics } from './metrics.ts'
+import { openCity, type Running } from './reload.ts'
 import { keepCurrent, ROUND } from './renew.ts'
 import type { Settings } from './settings.ts'
 import { inside, noting, outside, type Surface } from './surface.ts'
 
-/** What the files say, checked; shared by `serve` and `check`. */
-export type Configuration = {
-  readonly members: LiveMembers
-  readonly us: Member
-  readonly vocabulary: Vocabulary
-  readonly mapping: CompiledMapping
-  readonly measures: ReadonlyMap<string, MeasureList>
-  readonly agreements: Agreements
-}
-
-/**
- * Reads the configuration and, where a folder of keys is named, the keys. Throws ConfigurationError with every fault of
- * every file at once. `now` is epoch milliseconds.
- */
-export async function readConfiguration(
-  places: Places,
-  now: () => number,
-): Promise<Configuration & { readonly keys: Keys }> {
-  const { city, config } = places
-  const faults: Fault[] = []
-  const collect = <T>(read: () => T): T | undefined => {
-    try {
-      return read()
-    } catch (error) {
-      if (!(error instanceof ConfigurationError)) throw error
-      faults.push(...error.faults)
-      return undefined
-    }
-  }
-  const { members, us, keys } = await readIdentity(places, now, faults)
-  const vocabulary = collect(() => readVocabulary(filesOf(config, 'vocabulary')))
-  const file = `mappings/${city}.json`
-  const mapping = vocabulary && collect(() => readMapping(fileOf(config, file), vocabulary))
-  const measures = vocabulary && collect(() => readMeasures(filesOf(config, 'measures'), vocabulary))
-  const agreements = vocabulary && readAgreements(config, city, members, vocabulary, now(), faults)
-  if (keys?.openers.size === 0 && agreements?.all.some(isConfidential)) {
-    const problem = 'an agreement demands confidentiality, and we have no encryption key'
-    faults.push({ file: 'encryption.pem', path: '', problem, remedy: 'make one with `xinqiao keys new encryption`' })
-  }
-  if (
-    faults.length > 0 ||
-    members === undefined ||
-    us === undefined ||
-    mapping === undefined ||
-    measures === undefined ||
-    agreements === undefined ||
-    keys === undefined
-  ) {
-    throw new ConfigurationError(faults)
-  }
-  return { members, us, vocabulary: mapping.vocabulary, mapping, measures, agreements, keys }
-}
-
-/** Who belongs, who we are among them, and our keys: all that signing an agreement needs. Pushes to `faults`. */
-export async function readIdentity(places: Places, now: () => number, faults: Fault[]) {
-  const { city } = places
-  const members = await readMembers(places, now, faults)
-  const us = members?.find(city)
-  if (members !== undefined && us === undefined) {
-    faults.push({
-      file: 'roll.json',
-      path: '',
-      problem: `${city} is not on the roll`,
-      remedy: 'Set XINQIAO_CITY to the id of a member, or have the federation’s office admit the city',
-    })
-  }
-  if (members === undefined || us === undefined) checkKeyFiles(places, faults)
-  const keys = members && us && (await readKeys(places, city, members, now(), faults))
-  return { members, us, keys }
-}
-
-/** Where what makes a city's identity lies; a subset of Settings. */
-export type Places = Pick<Settings, 'city' | 'config' | 'certs' | 'keys' | 'data' | 'passphrase'> & {
-  readonly keeps?: true
-}
-
-function filesOf(config: string, folder: string): ConfigFile[] {
-  return jsonFiles(join(config, folder)).map(name => fileOf(config, `${folder}/${name}`))
-}
-
-function fileOf(config: string, file: string): ConfigFile {
-  const path = join(config, file)
-  if (!existsSync(path)) {
-    throw new ConfigurationError([
-      { file, path: '', problem: 'there is no such file', remedy: 'Put it there; `xinqiao init` makes a first one' },
-    ])
-  }
-  return { file, text: readFileSync(path, 'utf8') }
-}
-
 export type Gateway = AsyncDisposable & {
+  /** As it is now; a reload of the configuration makes another. */
   readonly city: City
+  readonly reload: Running['reload']
   /** Base addresses, with the ports that were really bound. */
   readonly peersUrl: string
   readonly insideUrl: string
@@ -141,43 +52,45 @@ export async function startGateway(
 ): Promise<Gateway> {
   const now = Date.now
   const read = await readConfiguration({ ...settings, keeps: true }, now)
-  const { members, vocabulary, mapping, measures, agreements } = read
+  const { members } = read
   const proxy = settings.proxyCertificate === undefined ? undefined : readProxy(settings.proxyCertificate, now())
   await using opened = new AsyncDisposableStack()
   const metrics = openMetrics()
   const note = noting(log, metrics)
   const current = keepCurrent(settings, members, read.keys, log, now)
   const ledger = opened.adopt(openLedger(join(settings.data, 'ledger.sqlite'), settings.city), each => each.close())
-  const sources = opened.adopt(gather(openSources(settings.sources, mapping)), each => each.close())
   const post = opened.adopt(openPost(current.keys, members, now, settings.peerTimeout), each => each.close())
   const since = new Date(startOfDay(now())).toISOString()
   const spent = new Map(
     await Promise.all(members.all.map(async ({ id }) => [id, await ledger.subjectsSince(id, since)] as const)),
   )
   const acquaintance = openAcquaintance({ id: settings.city, now, note, post, members })
-  const city: City = {
-    id: settings.city,
-    members,
-    agreements,
-    vocabulary,
-    mapping,
-    measures,
-    quotas: quotas(now, (agreement, peer) => spent.get(peer)?.get(agreement) ?? 0),
-    sources,
-    ledger,
-    keys: current.keys,
-    openers: () => current.keys().openers,
-    post,
-    now,
-    seen: (peer, jti) => ledger.seen(peer, jti),
-    acquaint: acquaintance.acquaint,
-    newJti: randomUUIDv7,
-    note,
-  }
+  const running = opened.use(
+    await openCity(
+      settings,
+      {
+        id: settings.city,
+        members,
+        quotas: quotas(now, (agreement, peer) => spent.get(peer)?.get(agreement) ?? 0),
+        ledger,
+        keys: current.keys,
+        openers: () => current.keys().openers,
+        post,
+        now,
+        seen: (peer, jti) => ledger.seen(peer, jti),
+        acquaint: acquaintance.acquaint,
+        newJti: randomUUIDv7,
+        note,
+      },
+      read,
+      ({ mapping }) => gather(openSources(settings.sources, mapping)),
+      log,
+    ),
+  )
   const callers = openCallers(members, proxy, now)
   const door = openDoor({ turned: why => metrics.turned.inc({ why }) }, now)
   const parts = {
-    city,
+    running,
     drifts: acquaintance.drifts,
     departments: openDepartments(join(settings.data, 'departments.json')),
     metrics,
@@ -206,7 +119,10 @@ export async function startGateway(
   const gateway = opened.move()
   const close = () => gateway.disposeAsync()
   return {
-    city,
+    get city() {
+      return running.city()
+    },
+    reload: running.reload,
     peersUrl: `https://${address(peers)}`,
     insideUrl: `${settings.insideTls === undefined ? 'http' : 'https'}://${address(within)}`,
     close,

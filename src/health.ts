@@ -7,6 +7,7 @@ import { Refusal, refuse } from '#protocol/refusal.ts'
 import { proveKey, provePath } from '#trust/anchors.ts'
 import { type Crl, TRANSPORT } from '#trust/certificate.ts'
 import type { Metrics } from './metrics.ts'
+import type { Running, Standing } from './reload.ts'
 
 const Check = z
   .strictObject({
@@ -29,10 +30,11 @@ export const Readiness = z
  * system, which may be more than the surface shows.
  */
 export async function checkHealth(
-  city: City,
+  running: Pick<Running, 'city' | 'standing'>,
   drifts: readonly Drift[],
   note: (check: string, detail: string) => void,
 ): Promise<readonly Check[]> {
+  const city = running.city()
   const now = city.now()
   const { signing, transport } = city.keys()
   const { anchors, roll } = city.members
@@ -56,6 +58,7 @@ export async function checkHealth(
         return {}
       }),
       checked('agreements', () => inForceUntil(city, now)),
+      checked('configuration', () => configurationDetail(running.standing())),
     ])),
     ...(await sources(city, note)),
   ]
@@ -134,6 +137,12 @@ function inForceUntil({ agreements }: City, now: number): Found {
   const current = agreements.all.filter(({ begins, ends }) => begins <= now && now < ends)
   if (current.length === 0) throw refuse('agreement.unknown', `none is in force${detail && `: ${detail}`}`)
   return { ...until(Math.min(...current.map(({ ends }) => ends))), ...(detail && { detail }) }
+}
+
+/** Which one holds, since when; and that what lies on disk was not taken, which does not stop us. */
+function configurationDetail({ digest, since, refused }: Standing): Found {
+  const holds = `${digest.slice(0, 12)} since ${new Date(since).toISOString()}`
+  return { detail: refused === undefined ? holds : `${holds}; what is on disk is not taken: ${refused}` }
 }
 
 /** Shows the checks as metrics. */

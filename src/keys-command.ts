@@ -124,7 +124,7 @@ async function request(use: Use, settings: Settings, values: Values): Promise<Ex
 /** Every key of ours as peers see it, and the one that signs now. */
 async function show(settings: Settings, json: boolean): Promise<Exit> {
   const faults: Fault[] = []
-  const { readIdentity } = await import('./gateway.ts')
+  const { readIdentity } = await import('./configuration.ts')
   const { keys } = await readIdentity(settings, Date.now, faults)
   if (keys === undefined) throw new ConfigurationError(faults)
   const { described, signing, changesAt } = keys

@@ -21,10 +21,11 @@ import { configurationOf } from '#trust/statement.ts'
 import type { Door } from './door.ts'
 import { checkHealth, show } from './health.ts'
 import type { Metrics } from './metrics.ts'
+import type { Running } from './reload.ts'
 
 /** What both surfaces are made of. */
 export type Parts = {
-  readonly city: City
+  readonly running: Running
   readonly drifts: () => readonly Drift[]
   readonly departments: Departments
   readonly metrics: Metrics
@@ -68,7 +69,7 @@ function countsAsFailed({ code }: Refusal): boolean {
 const SMALL = 2_048
 
 /** The surface for peer cities: where they ask, and where they learn who we are. */
-export function outside({ city, metrics, log, callers, door }: Parts): Surface {
+export function outside({ running, metrics, log, callers, door }: Parts): Surface {
   const app = new Hono<Bindings>()
   const together = turns()
   const heard = ({ incoming, outgoing }: Ends): Sender => {
@@ -104,7 +105,7 @@ export function outside({ city, metrics, log, callers, door }: Parts): Surface {
     const began = performance.now()
     try {
       if (token.length < SMALL) await together()
-      const reply = await answer({ token, sealed, city: sender.city }, city)
+      const reply = await answer({ token, sealed, city: sender.city }, running.city())
       const ms = performance.now() - began
       const { iss: peer, jti, purpose } = reply.request.claims
       const outcome = reply.kind === 'answer' ? 'answered' : 'refused'
@@ -122,10 +123,10 @@ export function outside({ city, metrics, log, callers, door }: Parts): Surface {
       else outgoing.once('close', () => seat[Symbol.dispose]())
     }
   }
-  const introduce = introducing(city)
+  const introduce = introducing(running.city())
   app.get(INTRODUCTION, c => {
     const sender = heard(c.env)
-    if (city.members.find(sender.city) === undefined) {
+    if (running.city().members.find(sender.city) === undefined) {
       door.failed(sender)
       throw refuse('token.issuer', sender.city)
     }
@@ -142,35 +143,37 @@ export function outside({ city, metrics, log, callers, door }: Parts): Surface {
 }
 
 /** The surface for this city's departments and for those who run the gateway. */
-export function inside({ city, drifts, departments, metrics, log, door }: Parts): Surface {
+export function inside({ running, drifts, departments, metrics, log, door }: Parts): Surface {
   const app = new Hono<Bindings>()
   let busy = 0
   // Made when first asked for: its maker is a tenth of the gateway's memory, and most gateways are never asked.
-  let document: string | undefined
+  let document: { readonly of: City['mapping']; readonly text: string } | undefined
   const healthOf = () =>
-    checkHealth(city, drifts(), (check, detail) => log.warn({ check, detail: discreet(detail) }, 'not ready'))
+    checkHealth(running, drifts(), (check, detail) => log.warn({ check, detail: discreet(detail) }, 'not ready'))
   app.get('/health/live', c => c.json({ live: true }))
   app.get('/health/ready', async c => {
     const checks = await healthOf()
     show(checks, metrics)
     const ready = checks.every(({ ok }) => ok)
-    return c.json({ ready, city: city.id, checks }, ready ? 200 : 503)
+    return c.json({ ready, city: running.city().id, checks }, ready ? 200 : 503)
   })
   app.get('/metrics', async c => {
     show(await healthOf(), metrics)
     metrics.inFlight.set(door.seated)
     metrics.strangers.set(door.strangers)
-    metrics.ledgerEntries.set(await city.ledger.count())
+    metrics.ledgerEntries.set(await running.city().ledger.count())
     for (const { peer, seconds } of drifts()) metrics.clock.set({ peer }, seconds)
     return c.body(await metrics.registry.metrics(), 200, { 'content-type': metrics.registry.contentType })
   })
   app.get('/openapi.json', async c => {
     const { describeInside } = await import('./openapi.ts')
-    document ??= JSON.stringify(describeInside(city.mapping))
-    return c.body(document, 200, { 'content-type': 'application/json' })
+    const { mapping } = running.city()
+    if (document?.of !== mapping) document = { of: mapping, text: JSON.stringify(describeInside(mapping)) }
+    return c.body(document.text, 200, { 'content-type': 'application/json' })
   })
   /** What all ways to ask have in common: who asks, in which form, how many at once, and what is counted and logged of it. */
   const onBehalf = async <Q, A>(c: Context<Bindings>, form: z.ZodType<Q>, work: Work<Q, A>): Promise<A> => {
+    const city = running.city()
     const [, key] = /^Bearer (\S+)$/.exec(c.req.header('authorization') ?? '') ?? []
     const department = departments.find(key, city.now())
     const request = form.safeParse(readJson(await c.req.text()))
@@ -181,7 +184,7 @@ export function inside({ city, drifts, departments, metrics, log, door }: Parts)
     busy += 1
     const began = performance.now()
     try {
-      const { told, purpose, peers } = await work(request.data, department)
+      const { told, purpose, peers } = await work(request.data, department, city)
       const ms = performance.now() - began
       metrics.seconds.observe({ direction: 'out' }, ms / 1000)
       for (const { peer, outcome } of peers) {
@@ -194,7 +197,7 @@ export function inside({ city, drifts, departments, metrics, log, door }: Parts)
     }
   }
   app.post('/ask', bounded(limits.queryBytes), async c => {
-    const told = await onBehalf(c, AskRequest, async (request, department) => {
+    const told = await onBehalf(c, AskRequest, async (request, department, city) => {
       const told = await ask(request, department, city)
       return { told, purpose: told.purpose, peers: told.peers }
     })
@@ -203,7 +206,7 @@ export function inside({ city, drifts, departments, metrics, log, door }: Parts)
   app.post('/report', bounded(limits.queryBytes), async c => {
     // Asked for seldom, and with its page a part of the gateway that most questions never need.
     const { ReportRequest, report } = await import('#exchange/report.ts')
-    const file = await onBehalf(c, ReportRequest, async (request, department) => {
+    const file = await onBehalf(c, ReportRequest, async (request, department, city) => {
       const told = await report(request, department, city)
       const asked = told.report.cities.filter(({ outcome }) => outcome !== 'own' && outcome !== 'not-asked')
       const peers = asked.map(({ city: peer, outcome }) => ({ peer, outcome }))
@@ -222,6 +225,7 @@ export function inside({ city, drifts, departments, metrics, log, door }: Parts)
 type Work<Q, A> = (
   request: Q,
   department: Department,
+  city: City,
 ) => Promise<{
   readonly told: A
   readonly purpose: string

@@ -44,22 +44,27 @@ export function disclosed(
   }
 }
 
-/** By family, the fields that left with any record, and for each subject with how many. */
-function left({ results }: AnswerBody): Record<string, { fields: string[]; records: number[] }> {
-  const families = new Map<string, { fields: Set<string>; records: number[] }>()
+type Left = { readonly fields: string[]; readonly ids: string[][]; readonly records: number[] }
+
+/** By family, the fields that left with any record, and for each subject which records and how many. */
+function left({ results }: AnswerBody): Record<string, Left> {
+  const families = new Map<string, { fields: Set<string>; ids: string[][] }>()
   for (const [i, { records }] of results.entries()) {
-    for (const { family, fields } of records) {
+    for (const { family, fields, id } of records) {
       let seen = families.get(family)
       if (seen === undefined) {
-        seen = { fields: new Set(), records: results.map(() => 0) }
+        seen = { fields: new Set(), ids: results.map(() => []) }
         families.set(family, seen)
       }
-      seen.records[i] = (seen.records[i] ?? 0) + 1
+      seen.ids[i]?.push(id)
       for (const field in fields) seen.fields.add(field)
     }
   }
   return Object.fromEntries(
-    [...families].map(([family, { fields, records }]) => [family, { fields: [...fields].sort(), records }]),
+    [...families].map(([family, { fields, ids }]) => [
+      family,
+      { fields: [...fields].sort(), ids, records: ids.map(({ length }) => length) },
+    ]),
   )
 }
 

@@ -2,7 +2,7 @@
 import { hash } from 'node:crypto'
 import { z } from 'zod'
 import { canonical } from '#protocol/canonical.ts'
-import { AgreementRef, CityId, Code, Jti, Receipt, Result, Want } from '#protocol/message.ts'
+import { AgreementRef, CityId, Code, isRecordId, Jti, Receipt, Result, Want } from '#protocol/message.ts'
 import { isRefusalCode, type RefusalCode } from '#protocol/refusal.ts'
 import type { Uscc } from '#protocol/subject.ts'
 
@@ -19,10 +19,24 @@ const Subject = z.union([
 ])
 
 /** What an entry may be long at most, for those who read it and for `assertReadable`. */
-const most = { matter: 200, department: 80, subjects: 1000, want: 32, outcomes: 1000 }
+const most = {
+  matter: 200,
+  department: 80,
+  subjects: 1000,
+  want: 32,
+  outcomes: 1000,
+  staff: 80,
+  seen: 1000,
+  filter: 1000,
+  reason: 400,
+  files: 10_000,
+}
+
+const Index = z.int().min(0)
+const Instant = z.iso.datetime({ precision: 3 })
 
 const exchange = {
-  at: z.iso.datetime({ precision: 3 }),
+  at: Instant,
   city: CityId,
   peer: CityId,
   jti: Jti,
@@ -36,8 +50,26 @@ const exchange = {
    * Until when the evidence that came with the entry is held. The ledger writes it, and nobody else; without it the entry
    * came without evidence. So who removes evidence before its day would have to remove the entry as well.
    */
-  heldUntil: z.iso.datetime({ precision: 3 }).optional(),
+  heldUntil: Instant.optional(),
 }
+
+/**
+ * What left of one family: the names of the fields that left with any of its records, and for each subject the number of
+ * records. Since ids are entered, also which ones: when a record ends, all who were given it are found by them.
+ */
+const Disclosed = z
+  .strictObject({
+    fields: z.array(Code).readonly(),
+    ids: z
+      .array(z.array(z.custom<string>(value => typeof value === 'string' && isRecordId(value))).readonly())
+      .optional(),
+    records: z.array(Index).readonly(),
+  })
+  .refine(
+    ({ ids, records }) =>
+      ids === undefined || (ids.length === records.length && ids.every((of, i) => of.length === records[i])),
+    'as many ids as records, for each subject',
+  )
 
 /** A peer asked and was answered: what left, by name, and under which statement of what is withheld; never a value. */
 const Answered = z
@@ -46,11 +78,8 @@ const Answered = z
     ...exchange,
     /** One for each subject, in the order of `subjects`. */
     status: z.array(Result.shape.status).readonly(),
-    /** By family: the names of the fields that left with any of its records, and for each subject the number of records. */
-    disclosed: z.record(
-      Code,
-      z.strictObject({ fields: z.array(Code).readonly(), records: z.array(z.int().min(0)).readonly() }),
-    ),
+    /** By family. */
+    disclosed: z.record(Code, Disclosed),
     /** Digest of the answer's `withheld`, which is the same for every question of its kind; the answer holds the text. */
     withheldDigest: Digest,
     /** Digest of the canonical answer body. */
@@ -114,39 +143,114 @@ const Reported = z.strictObject({
   /** SHA-256 of the canonical report. */
   reportDigest: Digest,
   /** Indexes of the outcomes that it was made of. */
-  outcomes: z.array(z.int().min(0)).max(most.outcomes).readonly(),
+  outcomes: z.array(Index).max(most.outcomes).readonly(),
+})
+
+const Staff = z.string().min(1).max(most.staff)
+
+/** One of our staff looked, asked, or was not let in: who looks at whose file stands where the questions of peers stand. */
+const StaffEntry = z.strictObject({
+  kind: z.literal('staff'),
+  at: Instant,
+  city: CityId,
+  /** The account's name; of a sign-in that was refused `?` where there is no such account, for what was typed may be a password. */
+  staff: Staff,
+  /** Of a sign-in that was refused, `viewer`: nobody was anything more. */
+  role: z.enum(['viewer', 'auditor', 'operator']),
+  action: z.enum(['signed-in', 'sign-in-refused', 'signed-out', 'viewed', 'asked', 'exported', 'verified', 'held', 'acknowledged']),
+  page: Code,
+  /** Whose files were shown, and which entries. */
+  subjects: z.array(Subject).max(most.seen).readonly(),
+  entries: z.array(Index).max(most.seen).readonly(),
+  /** What was looked for, as the page's address says it. */
+  filter: z.string().min(1).max(most.filter).optional(),
+})
+
+/** Evidence of the entries from `from` up to, not including, `until` was let go because its days were over. */
+const Expired = z
+  .strictObject({
+    kind: z.literal('expired'),
+    at: Instant,
+    city: CityId,
+    from: Index,
+    until: Index,
+    /** How many of them had evidence until then. */
+    count: Index,
+    retentionDays: z.int().min(1),
+  })
+  .refine(({ from, until, count }) => count <= until - from, 'no more evidence than entries')
+
+/** Evidence is kept beyond its days, or no longer: of these subjects, of this time, or where neither is named all. */
+const Held = z.strictObject({
+  kind: z.literal('held'),
+  at: Instant,
+  city: CityId,
+  staff: Staff,
+  /** The hold's own name, by which it is lifted. */
+  hold: Code,
+  action: z.enum(['placed', 'lifted']),
+  reason: z.string().min(1).max(most.reason),
+  subjects: z.array(Subject).min(1).max(most.subjects).readonly().optional(),
+  /** Instants of the entries: `from` included, `until` not. */
+  from: Instant.optional(),
+  until: Instant.optional(),
+})
+
+/** The configuration that holds from here on, taken at a start or a reload. */
+const Configured = z.strictObject({
+  kind: z.literal('configured'),
+  at: Instant,
+  city: CityId,
+  /** By file, as its path stands in the configuration: the digest of what was read. */
+  digests: z.record(z.string().min(1), Digest),
+  /** The files that differ from those of the entry before, in order; added and removed ones too. */
+  changed: z.array(z.string().min(1)).max(most.files).readonly(),
 })
 
 /**
- * Everything the ledger records. A later kind (a change of a list, a reload of the configuration, a look by staff, the
- * expiry of evidence) is one more member here and nothing else: the tables know only the text. One rule binds it: a member
- * named `jti` beside a `peer` says that a message of that peer came in, and the ledger takes such a message once.
+ * Everything the ledger records. A later kind (a change of a list) is one more member here and nothing else: the tables know
+ * only the text. One rule binds it: a member named `jti` beside a `peer` says that a message of that peer came in, and the
+ * ledger takes such a message once.
  */
-export const Entry = z.discriminatedUnion('kind', [Answered, RefusedEntry, Asked, Outcome, Declined, Reported])
+export const Entry = z.discriminatedUnion('kind', [
+  Answered,
+  RefusedEntry,
+  Asked,
+  Outcome,
+  Declined,
+  Reported,
+  StaffEntry,
+  Expired,
+  Held,
+  Configured,
+])
 export type Entry = z.infer<typeof Entry>
 
-/** The kinds whose `jti` is our own; every other kind that has one is a message of the peer and unique by (peer, jti). */
+/**
+ * The kinds whose `jti` is our own; every other kind that has one is a message of the peer and unique by (peer, jti). There
+ * can be no third one: the tables say the same, in words that never change.
+ */
 export const outboundKinds = ['asked', 'outcome'] as const
+
+function within(name: string, { length }: string | readonly unknown[], from: number, to: number): void {
+  if (length < from || length > to) throw new TypeError(`${name} of an entry has the length ${length}`)
+}
 
 /**
  * Throws TypeError for an entry that is of its type and would yet not be read back: one such entry makes the ledger fail
- * its verification for ever. Lengths only, since this stands in the path of every answer; forms are for the types to hold.
+ * its verification for ever. Of an exchange the lengths only, since this stands in the path of every answer, and forms are
+ * for the types to hold; what no peer waits for is held to its whole form.
  */
 export function assertReadable(entry: Entry): void {
-  const within = (name: string, { length }: string | readonly unknown[], from: number, to: number) => {
-    if (length < from || length > to) throw new TypeError(`${name} of an entry has the length ${length}`)
+  if (!('questionHash' in entry)) {
+    const { error } = Entry.safeParse(entry)
+    if (error !== undefined) throw new TypeError(z.prettifyError(error))
+    return
   }
   within('at', entry.at, 24, 24)
   within('matter', entry.matter, 1, most.matter)
   within('subjects', entry.subjects, 1, most.subjects)
   if ('department' in entry) within('department', entry.department, 1, most.department)
-  if (entry.kind === 'declined') return
-  if (entry.kind === 'reported') {
-    within('report', entry.report, 36, 36)
-    within('reportDigest', entry.reportDigest, 43, 43)
-    within('outcomes', entry.outcomes, 0, most.outcomes)
-    return
-  }
   if (entry.heldUntil !== undefined) throw new TypeError('heldUntil of an entry is for the ledger to write')
   within('jti', entry.jti, 36, 36)
   within('questionHash', entry.questionHash, 43, 43)

@@ -38,6 +38,7 @@ describe('readiness', () => {
       'clock',
       'ledger',
       'agreements',
+      'configuration',
       'source:city',
     ])
     // What the throw-away authority gave thirty days, revocation lists included.

@@ -1,0 +1,124 @@
+/** What a gateway goes by changes whole or not at all while it runs, and a question keeps the city that it began with. */
+import type { Logger } from 'pino'
+import type { City } from '#exchange/city.ts'
+import { digest } from '#protocol/canonical.ts'
+import { ConfigurationError, type Fault } from '#protocol/fault.ts'
+import type { Sources } from '#source/source.ts'
+import { type Meaning, type Places, readMeaning } from './configuration.ts'
+
+/** What of a city does not depend on the files that are taken up anew; members and keys see to themselves. */
+export type Lasting = Omit<City, 'agreements' | 'vocabulary' | 'mapping' | 'measures' | 'sources'>
+
+/** Which configuration holds, and what became of the last attempt to take up another. */
+export type Standing = {
+  /** Digest of the digests of all files. */
+  readonly digest: string
+  readonly digests: Readonly<Record<string, string>>
+  /** Epoch milliseconds. */
+  readonly since: number
+  /** Why the files as they are on disk were not taken, where the last attempt failed. */
+  readonly refused?: string
+}
+
+export type Running = AsyncDisposable & {
+  /** The city as of now: taken once for a question, and kept to its end. */
+  readonly city: () => City
+  readonly standing: () => Standing
+  /**
+   * Reads the files anew and takes them up; gives the paths of those that differ, none where all are as they were. Throws
+   * ConfigurationError, and whatever keeps it from being recorded: then everything stays as it was.
+   */
+  reload(): Promise<readonly string[]>
+}
+
+/** By when a question that began under the configuration before is answered or cut off; milliseconds. */
+const LINGER = 180_000
+
+/**
+ * Begins with `first`. `open` opens the databases that a mapping reads; one that is no longer read is closed when no question
+ * can be left that uses it. Every configuration is in the ledger before it holds.
+ */
+export async function openCity(
+  places: Places,
+  lasting: Lasting,
+  first: Meaning,
+  open: (meaning: Meaning) => Sources,
+  log: Logger,
+): Promise<Running> {
+  const lingering = new Map<Sources, NodeJS.Timeout>()
+  const built = ({ agreements, vocabulary, mapping, measures }: Meaning, sources: Sources): City => ({
+    ...lasting,
+    agreements,
+    vocabulary,
+    mapping,
+    measures,
+    sources,
+  })
+  const record = ({ digests }: Meaning, changed: readonly string[]) => {
+    const at = new Date(lasting.now()).toISOString()
+    return lasting.ledger.append({ kind: 'configured', at, city: lasting.id, digests, changed: [...changed] })
+  }
+  const standingOf = ({ digests }: Meaning): Standing => ({ digest: digest(digests), digests, since: lasting.now() })
+
+  const sources = open(first)
+  await record(first, Object.keys(first.digests).sort()).catch(async (fault: unknown) => {
+    await sources.close()
+    throw fault
+  })
+  let city = built(first, sources)
+  let standing = standingOf(first)
+  let last: Promise<unknown> = Promise.resolve()
+
+  const takeUp = async (): Promise<readonly string[]> => {
+    const faults: Fault[] = []
+    const meaning = readMeaning(places, lasting.members, lasting.keys(), lasting.now(), faults)
+    if (meaning === undefined) throw new ConfigurationError(faults)
+    const changed = differing(standing.digests, meaning.digests)
+    // An agreement may rest or rise with nothing changed but the roll, so the new reading is taken in any case.
+    const sources = open(meaning)
+    try {
+      if (changed.length > 0) await record(meaning, changed)
+    } catch (fault) {
+      await sources.close()
+      throw fault
+    }
+    const before = city.sources
+    city = built(meaning, sources)
+    standing = standingOf(meaning)
+    lingering.set(before, setTimeout(() => void letGo(before), LINGER).unref())
+    log.info({ changed, digest: standing.digest }, 'configuration taken up')
+    return changed
+  }
+  const letGo = async (sources: Sources) => {
+    clearTimeout(lingering.get(sources))
+    lingering.delete(sources)
+    await sources.close().catch((error: unknown) => log.warn({ err: error }, 'while closing a source'))
+  }
+  return {
+    city: () => city,
+    standing: () => standing,
+    async reload() {
+      // One after the other: who asks while it is being read may have changed a file just after it was read.
+      const next = last.then(takeUp)
+      last = next.catch(() => undefined)
+      try {
+        return await next
+      } catch (error) {
+        const refused = error instanceof Error ? error.message : String(error)
+        standing = { ...standing, refused }
+        log.error({ refused }, 'the configuration on disk is not taken; we go on with the one that we have')
+        throw error
+      }
+    },
+    async [Symbol.asyncDispose]() {
+      await last
+      await Promise.all([city.sources, ...lingering.keys()].map(letGo))
+    },
+  }
+}
+
+/** The paths that stand in one and not in the other, or with another digest. */
+function differing(before: Readonly<Record<string, string>>, after: Readonly<Record<string, string>>): string[] {
+  const paths = new Set([...Object.keys(before), ...Object.keys(after)])
+  return [...paths].filter(path => before[path] !== after[path]).sort()
+}
