@@ -12,6 +12,8 @@ import { reportMapping, type TranslationReport } from '#schema/report.ts'
 import { readVocabulary, type Vocabulary } from '#schema/vocabulary.ts'
 import { jsonFiles, type Members, readMembers } from '#trust/members.ts'
 import { type Places, readConfiguration } from './configuration.ts'
+import { countTables, type TableKeys } from './key-counts.ts'
+import type { Settings } from './settings.ts'
 
 /** One line for each agreement, direction, purpose and family: the matrix of what leaves and what comes. */
 export type Disclosed = {
@@ -37,23 +39,30 @@ export type Survey = {
   readonly vocabulary: Vocabulary | undefined
   /** What becomes of our words. Undefined: the mapping, or the vocabulary, has faults. */
   readonly translation: TranslationReport | undefined
+  /** Which rows of our tables no question can find. Undefined: as above. */
+  readonly keys: readonly TableKeys[] | undefined
 }
 
 /**
  * The disclosures are worked out by the same rules that a question is judged by, and from every agreement that can be read:
  * who signs should have read them before. `now` is epoch milliseconds.
  */
-export async function survey(places: Places, now: number): Promise<Survey> {
+export async function survey(places: Places & Pick<Settings, 'sources'>, now: number): Promise<Survey> {
   const faults: Fault[] = []
   try {
-    await readConfiguration(places, () => now)
+    const { agreements } = await readConfiguration(places, () => now)
+    // A gateway starts with them and goes by the others; who checks is to know what is not in force, and why.
+    for (const { id, why } of agreements.idle) {
+      const remedy = `have them run \`xinqiao agreement sign ${id}\` and send the file, or remove the agreement`
+      faults.push({ file: `agreements/${id}.json`, path: '', problem: `the agreement rests: ${why}`, remedy })
+    }
   } catch (error) {
     if (!(error instanceof ConfigurationError)) throw error
     faults.push(...error.faults)
   }
   const { city, config } = places
   const vocabulary = vocabularyOf(config)
-  if (vocabulary === undefined) return { faults, disclosures: [], vocabulary, translation: undefined }
+  if (vocabulary === undefined) return { faults, disclosures: [], vocabulary, translation: undefined, keys: undefined }
   const members = await readMembers(places, () => now, [])
   const disclosures = jsonFiles(join(config, 'agreements')).flatMap(name => {
     const text = readAgreement(readFileSync(join(config, 'agreements', name), 'utf8'), name, [])
@@ -61,20 +70,24 @@ export async function survey(places: Places, now: number): Promise<Survey> {
     const states = members && signatures(config, name.replace(/\.json$/, ''), text, members, now)
     return disclosed(text, states?.every(({ state }) => state === 'signed') === true, city, vocabulary)
   })
-  return { faults, disclosures, vocabulary, translation: translationOf(places, vocabulary) }
+  return { faults, disclosures, vocabulary, ...(await ownWords(places, vocabulary)) }
 }
 
-/** The report on our mapping, where that is sound; its faults are among those of the configuration. */
-function translationOf({ config, city }: Places, vocabulary: Vocabulary): TranslationReport | undefined {
+/** The report on our mapping, where that is sound (its faults are among those of the configuration), and what of our rows it reaches. */
+async function ownWords(
+  { config, city, sources }: Places & Pick<Settings, 'sources'>,
+  vocabulary: Vocabulary,
+): Promise<Pick<Survey, 'translation' | 'keys'>> {
   const name = `mappings/${city}.json`
   const path = join(config, name)
-  if (!existsSync(path)) return undefined
+  if (!existsSync(path)) return { translation: undefined, keys: undefined }
   const file = { file: name, text: readFileSync(path, 'utf8') }
   try {
-    readMapping(file, vocabulary)
-    return reportMapping(MappingForm.parse(JSON.parse(file.text)), vocabulary)
+    const mapping = readMapping(file, vocabulary)
+    const translation = reportMapping(MappingForm.parse(JSON.parse(file.text)), vocabulary)
+    return { translation, keys: await countTables(sources, mapping) }
   } catch (error) {
-    if (error instanceof ConfigurationError) return undefined
+    if (error instanceof ConfigurationError) return { translation: undefined, keys: undefined }
     throw error
   }
 }

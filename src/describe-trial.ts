@@ -26,7 +26,8 @@ export function describeTrial(trial: Trial, mapping: CompiledMapping): string {
 
 const unreadBecause: Readonly<Record<Unread, string>> = {
   'no-key': '键列没有代码 the key columns hold no code',
-  'key-form': '代码的写法不在 key 的 forms、prefixes 之内 the code stands in a form that "key" does not name',
+  'key-form':
+    '代码的写法查不到，key 的 forms、prefixes 也未列出 the code stands in a spelling that no question finds, and that "key" does not name',
   condition: '不符合 where 条件 a condition of "where" leaves it out',
   version: '有更新的版本 there is a newer version',
 }

@@ -48,7 +48,7 @@ const mapping: Hints = {
   'tables.*.where[].empty': '列为空 true，或不为空 false whether the column is empty',
   'tables.*.key': '主体代码所在的列 where the subject’s code stands; every column indexed',
   'tables.*.key.forms':
-    '代码的写法：code 原样，lower 小写，organisation 组织机构代码，organisation-hyphen 带短横 how the code is written',
+    '列中是什么：code 统一社会信用代码，organisation 组织机构代码，organisation-hyphen 带短横；大小写、全角、空格不论 what the columns hold, in whatever spelling',
   'tables.*.key.prefixes': '代码之前的文字 texts before the code, such as 统一社会信用代码：',
   'tables.*.shows': '外市记录是否显示在本表 whether foreign records are shown in this table',
   'tables.*.id': '记录标识：列（不变）或摘要 the record’s id: columns that never change, or a digest of columns',

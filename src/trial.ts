@@ -15,6 +15,7 @@ import type { CompiledMapping, CompiledTable } from '#schema/mapping.ts'
 import type { SharedRecord } from '#schema/record.ts'
 import type { LocalRow } from '#schema/text.ts'
 import { type LocalRecord, toLocal, toShared } from '#schema/translate.ts'
+import { codeIn, learn } from '#source/keys.ts'
 import type { Found } from '#source/source.ts'
 import { openSqlite } from '#source/sql.ts'
 
@@ -148,12 +149,8 @@ const ORGANISATION = /^([0-9A-Z]{8})-?[0-9A-Z]$/
 
 /** Whose each row is, by the first key column that holds anything lawful; or why it is nobody's. */
 function subjectsOf(rows: readonly LocalRow[], { key }: CompiledTable): readonly Key[] {
-  const codeIn = (text: string) => {
-    const trimmed = text.trim()
-    const prefix = key.prefixes.find(each => trimmed.startsWith(each)) ?? ''
-    return trimmed.slice(prefix.length).toUpperCase()
-  }
-  const texts = rows.map(row => key.columns.map(column => codeIn(row[column] ?? '')).filter(text => text !== ''))
+  const stated = (text: string) => codeIn(text) ?? text.trim().toUpperCase()
+  const texts = rows.map(row => key.columns.map(column => stated(row[column] ?? '')).filter(text => text !== ''))
   const whole = texts.map((codes): Key => {
     let refused: RefusalCode | undefined
     for (const code of codes) {
@@ -195,8 +192,9 @@ async function lookedUp(
   const source = openSqlite({ name: 'rows', path, tables: [wanted] })
   try {
     fill(path, columns, rows)
-    const found = await source.read(wanted, subjects)
-    const all = await source.read({ ...wanted, where: [] }, subjects)
+    const spellings = await learn(source, wanted)
+    const found = await source.read(wanted, subjects, spellings)
+    const all = await source.read({ ...wanted, where: [] }, subjects, spellings)
     const places = (found: readonly Found[]) => new Set(found.map(({ row }) => Number(row[NUMBER])))
     return [places(found), places(all)]
   } finally {
@@ -263,7 +261,7 @@ function translated(
     [...(labels?.keys() ?? [])].flatMap(name => {
       const value = record.fields[name]
       if (value === undefined) return []
-      return [[name, maskings.reduce((open, { masks }) => masks(open, name, record.kind), value)]]
+      return [[name, maskings.reduce((open, { masks }) => masks(open, name), value)]]
     }),
   )
   const back = toLocal({ id, family, fields }, mapping)

@@ -175,7 +175,13 @@ function checkTable(
     const rule = table[name]
     if (rule !== undefined) checkShape([...path, name], rule, DAY, report)
   }
-  for (const [i, { in: among, notIn, empty }] of table.where.entries()) {
+  const named = [family.listField, family.schemeField].some(name => table.fields[name ?? '']?.constant !== undefined)
+  for (const [i, { column, in: among, notIn, empty }] of table.where.entries()) {
+    // A row whose text nobody listed would be of the list or scheme that is left over: that is a guess.
+    if (named && notIn !== undefined && !table.state.some(fact => columnsOf(fact).includes(column))) {
+      const remedy = `Read ${column} in "state" too, with a list of the words that are meant: any other is undetermined`
+      report([...path, 'where', i, 'notIn'], `an unlisted text of ${column} would choose the list or scheme`, remedy)
+    }
     if ([among, notIn, empty].filter(member => member !== undefined).length !== 1) {
       report([...path, 'where', i], 'a condition has one of "in", "notIn" and "empty"', 'Keep one of them')
     }

@@ -45,9 +45,14 @@ export type CodeListReport = {
   readonly within?: string
   readonly assumed: boolean
   readonly note?: string
-  /** `table.field` or, for what decides whether a row may leave, `table.state`, `table.level`, `table.person`. */
+  /** `table.field` or, for what decides whether a row may leave, `table.state`, `table.level`, `table.person`, `table.performance`. */
   readonly usedBy: readonly string[]
   readonly out: readonly WordReport[]
+  /**
+   * What comes of a word that the list does not have. `untranslated`: it travels as it stands. `kept`: its record is not
+   * given. `unknown`: neither is its record, and of its family nothing complete is known. No word is ever guessed.
+   */
+  readonly others: 'untranslated' | 'kept' | 'unknown'
   /** Null: nothing is ever written with the list, it only decides. */
   readonly in: readonly CodeReport[] | null
 }
@@ -67,9 +72,16 @@ export function reportCodes(form: MappingForm, vocabulary: Vocabulary): CodeList
       ...(list.note !== undefined && { note: list.note }),
       usedBy: users.get(name) ?? [],
       out: list.read.map(entry => wordReport(entry, terms)),
+      others: othersOf(list.set),
       in: list.write === 'never' ? null : codesIn(list, list.write, terms),
     }
   })
+}
+
+/** By what the list decides: see `undetermined` and the gates (agreement/disclose.ts, agreement/gates.ts). */
+function othersOf(set: string): CodeListReport['others'] {
+  if (set === 'record-states' || set === 'list-types') return 'unknown'
+  return ['subject-kinds', 'share-levels', 'rating-schemes'].includes(set) ? 'kept' : 'untranslated'
 }
 
 function wordReport(entry: CodeList['read'][number], terms: ReadonlyMap<string, Term>): WordReport {
@@ -135,7 +147,7 @@ function usersOf({ tables }: MappingForm): ReadonlyMap<string, readonly string[]
     if (known === undefined) users.set(list, [by])
     else if (!known.includes(by)) known.push(by)
   }
-  for (const [table, { fields, person, state, level }] of Object.entries(tables)) {
+  for (const [table, { fields, person, state, level, performance }] of Object.entries(tables)) {
     for (const [field, { codes }] of Object.entries(fields)) {
       for (const list of typeof codes === 'string' ? [codes] : Object.values(codes?.lists ?? {}))
         use(list, `${table}.${field}`)
@@ -143,6 +155,7 @@ function usersOf({ tables }: MappingForm): ReadonlyMap<string, readonly string[]
     if ('codes' in person) use(person.codes, `${table}.person`)
     for (const fact of state) if ('codes' in fact) use(fact.codes, `${table}.state`)
     if ('codes' in level) use(level.codes, `${table}.level`)
+    if (performance !== undefined && 'codes' in performance) use(performance.codes, `${table}.performance`)
   }
   return users
 }

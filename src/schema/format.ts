@@ -137,7 +137,7 @@ const TableForm = z.strictObject({
   key: z.strictObject({
     columns: z.array(Column).min(1).max(4),
     forms: z
-      .array(z.enum(['code', 'lower', 'organisation', 'organisation-hyphen']))
+      .array(z.enum(['code', 'organisation', 'organisation-hyphen']))
       .min(1)
       .default(['code']),
     prefixes: z.array(text).max(4).default([]),

@@ -76,6 +76,7 @@ const decisions = [
   'person',
   'state',
   'level',
+  'performance',
   'publishedUntil',
   'ended',
 ] as const
@@ -311,7 +312,7 @@ function tableReport(name: string, table: TableForm): TableReport {
 }
 
 function columnsDeciding(table: TableForm): Readonly<Record<Decision, readonly string[]>> {
-  const { key, id, version, where, freshness, person, state, level, publishedUntil, ended } = table
+  const { key, id, version, where, freshness, person, state, level, performance, publishedUntil, ended } = table
   return {
     key: key.columns,
     id: 'digest' in id ? id.digest : id.columns,
@@ -321,6 +322,7 @@ function columnsDeciding(table: TableForm): Readonly<Record<Decision, readonly s
     person: columnsOf(person),
     state: state.flatMap(columnsOf),
     level: columnsOf(level),
+    performance: performance === undefined ? [] : columnsOf(performance),
     publishedUntil: publishedUntil === undefined ? [] : columnsOf(publishedUntil),
     ended: ended === undefined ? [] : columnsOf(ended),
   }

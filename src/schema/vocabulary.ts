@@ -345,10 +345,21 @@ function checkFixed(sets: Vocabulary['sets'], fileOf: ReadonlyMap<string, string
   }
 }
 
+/** The families of lists and of ratings, with the field that names which: the gates know them by these names and no others. */
+const gated: ReadonlyMap<string, string> = new Map([
+  ['list-types', 'list.type'],
+  ['rating-schemes', 'rating.scheme'],
+])
+
 function checkFamilies(families: Vocabulary['families'], sets: Vocabulary['sets'], file: string, faults: Fault[]) {
   for (const family of families.values()) {
     for (const { name, type, set } of family.fields.values()) {
       const path = `${family.code}.${name}`
+      const known = gated.get(set ?? '')
+      if (known !== undefined && path !== known) {
+        const problem = `the gates judge ${set} in ${known} alone: records of this field would pass them unjudged`
+        faults.push({ file, path, problem, remedy: `Use the family and field ${known}, or another set` })
+      }
       const coded = type === 'code' || type === 'codes'
       if (coded && set === undefined) {
         faults.push({ file, path, problem: 'a coded field names no set', remedy: 'Add "set"' })
@@ -365,6 +376,13 @@ function checkFamilies(families: Vocabulary['families'], sets: Vocabulary['sets'
         })
       }
     }
+  }
+  for (const [set, known] of gated) {
+    const [code = '', field = ''] = known.split('.')
+    const family = families.get(code)
+    if (family === undefined || family.fields.get(field)?.set === set) continue
+    const problem = `the field ${field} is not of the set ${set}: no gate would know which list or scheme a record is of`
+    faults.push({ file, path: known, problem, remedy: `Give the field ${field} the set ${set}` })
   }
 }
 

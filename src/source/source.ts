@@ -1,12 +1,11 @@
 /** A source is where this city keeps records; a look-up gives what is there, or says that nothing can be said, and how fresh it is. */
 import type { Freshness } from '#protocol/message.ts'
 import { Refusal, refuse } from '#protocol/refusal.ts'
+import type { KeyForm, Spellings } from './keys.ts'
+import { openSpellings } from './spellings.ts'
 
 /** A row as text: what the column holds, or null. Numbers and dates come as the database writes them. */
 export type Row = Readonly<Record<string, string | null>>
-
-/** How a subject code may stand in a key column: as it is, in lower case, or as its organisation code (characters 9 to 17). */
-type KeyForm = 'code' | 'lower' | 'organisation' | 'organisation-hyphen'
 
 /** A table to read: which columns, by which key, which rows. A city's compiled mapping gives these. */
 export type Table = {
@@ -19,6 +18,7 @@ export type Table = {
   readonly key: {
     /** Any of them may hold the subject. All have to be indexed, and among `columns`. */
     readonly columns: readonly string[]
+    /** What stands in them, in whatever spelling. */
     readonly forms: readonly KeyForm[]
     /** Texts that stand before the code in some rows (统一社会信用代码：). */
     readonly prefixes: readonly string[]
@@ -54,8 +54,12 @@ type SourceFault = 'source.unreachable' | 'source.slow'
 export type Source = {
   readonly name: string
   readonly tables: readonly Table[]
-  /** Rows of one of its tables about these subjects. */
-  read(table: Table, subjects: readonly string[]): Promise<readonly Found[]>
+  /** Rows of one of its tables about these subjects; `spellings` are those in which codes stand there besides the usual ones. */
+  read(table: Table, subjects: readonly string[], spellings?: Spellings): Promise<readonly Found[]>
+  /** Every text of a key column, some thousand at a time and without holding anybody up. */
+  texts(table: Table, column: string): AsyncIterable<readonly string[]>
+  /** The key columns of every row that the table's conditions let through. */
+  keys(table: Table): AsyncIterable<Row>
   /** The greatest text in the table's supply column; null for an empty table. */
   newest(table: Table): Promise<string | null>
   /** Whether every table is there with its columns. */
@@ -78,6 +82,8 @@ export type Sources = {
   readonly all: readonly Source[]
   /** The tables that hold a family, each with its source. */
   holding(family: string): readonly Held[]
+  /** The spellings in which codes stand in a table. Rejects as a source does. */
+  spellings(source: Source, table: Table): Spellings | Promise<Spellings>
   /** The freshness of a family: that of its least fresh table. */
   freshness(family: string): Promise<Freshness>
   /** Each source and what hinders it, for readiness; `detail` is for our log alone. */
@@ -142,6 +148,8 @@ export function gather(
   return {
     all: sources,
     holding,
+    // A row in an odd spelling is to be found about as soon as any other: in seconds, where its freshness is told by the minute.
+    spellings: openSpellings(lifetimeMs / 12, now),
     freshness(family) {
       const known = states.get(family)
       if (known !== undefined && now() < known.until) return known.freshness
@@ -207,7 +215,9 @@ async function lookUpFamily(family: string, subjects: readonly string[], sources
   if (held.length === 0) {
     return { family, rows: [], unknown: 'source.unreachable', freshness: { family, status: 'unknown' } }
   }
-  const outcomes = await Promise.allSettled(held.map(({ source, table }) => source.read(table, subjects)))
+  const outcomes = await Promise.allSettled(
+    held.map(async ({ source, table }) => await source.read(table, subjects, await sources.spellings(source, table))),
+  )
   const rows: Found[] = []
   let unknown: SourceFault | undefined
   for (const outcome of outcomes) {
@@ -225,60 +235,4 @@ function asFault(error: unknown, where: string): { code: SourceFault; detail: st
     return { code: error.code, detail: error.detail ?? error.code }
   }
   throw refuse('fault', `while reading ${where}`, error)
-}
-
-/** The texts under which the subjects may stand in the key columns, and which subjects each may mean: a short one, several. */
-export function keyTexts(
-  { forms, prefixes }: Table['key'],
-  subjects: readonly string[],
-): Map<string, readonly string[]> {
-  const texts = new Map<string, readonly string[]>()
-  const mean = (text: string, subject: string) => texts.set(text, [...(texts.get(text) ?? []), subject])
-  for (const subject of subjects) {
-    for (const form of forms) {
-      const text = inForm(subject, form)
-      mean(text, subject)
-      for (const prefix of prefixes) mean(prefix + text, subject)
-    }
-  }
-  return texts
-}
-
-function inForm(subject: string, form: KeyForm): string {
-  switch (form) {
-    case 'code':
-      return subject
-    case 'lower':
-      return subject.toLowerCase()
-    case 'organisation':
-      return subject.slice(8, 17)
-    case 'organisation-hyphen':
-      return `${subject.slice(8, 16)}-${subject.slice(16, 17)}`
-  }
-}
-
-/** A code of its own in an earlier key column says whose the row is, whatever a later column says. */
-const OTHER_CODE = /^(?!0{17})[0-9A-Z]{18}$/i
-
-/**
- * Whose rows these are. A row whose first key column names another enterprise is left out. Throws `source.unreachable`
- * for a row that the database holds to match and we do not (a collation of its own): dropping it would pass for "nothing".
- */
-export function attributed(table: Table, rows: readonly Row[], texts: ReadonlyMap<string, readonly string[]>): Found[] {
-  const found: Found[] = []
-  for (const row of rows) {
-    for (const subject of ownersOf(row, table, texts)) found.push({ table: table.name, subject, row })
-  }
-  return found
-}
-
-function ownersOf(row: Row, { name, key }: Table, texts: ReadonlyMap<string, readonly string[]>): readonly string[] {
-  for (const [i, column] of key.columns.entries()) {
-    const text = row[column]
-    if (text === null || text === undefined) continue
-    const subjects = texts.get(text) ?? texts.get(text.trim()) ?? texts.get(text.trim().toUpperCase())
-    if (subjects !== undefined) return subjects
-    if (i < key.columns.length - 1 && OTHER_CODE.test(text.trim())) return []
-  }
-  throw refuse('source.unreachable', `${name}: a row matches none of the codes that were asked for`)
 }

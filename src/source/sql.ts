@@ -1,9 +1,11 @@
 /** Tables in SQLite or PostgreSQL, read and never written: one prepared query for a table, by key, for all subjects of a question. */
 import { statSync } from 'node:fs'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import postgres from 'postgres'
-import { type Refusal, refuse } from '#protocol/refusal.ts'
-import { attributed, keyTexts, type Row, type Source, type Table } from './source.ts'
+import { Refusal, refuse } from '#protocol/refusal.ts'
+import { attributed, keyTexts } from './keys.ts'
+import type { Row, Source, Table } from './source.ts'
 
 /**
  * SQLite. The file is opened when first needed and again when it was replaced or had failed, so that an export that is
@@ -77,18 +79,31 @@ export function openSqlite({
   return {
     name,
     tables,
-    async read(table, subjects) {
-      const texts = keyTexts(table.key, subjects)
-      const { select, selectOne, bound } = queriesOf(table)
-      const [only = ''] = texts.keys()
-      const conditions = bound.map(words => JSON.stringify(words))
-      const rows = attempt(() =>
-        // Most questions are about one subject, and have no list to unpack.
-        texts.size === 1
-          ? statement(selectOne).all(only, ...conditions)
-          : statement(select).all(JSON.stringify([...texts.keys()]), ...conditions),
+    async read(table, subjects, spellings) {
+      const texts = keyTexts(table.key, subjects, spellings)
+      const { select, bound } = queriesOf(table)
+      const words = [[...texts.keys()], ...bound].map(each => JSON.stringify(each))
+      return attributed(
+        table,
+        asTexts(
+          attempt(() => statement(select).all(...words)),
+          name,
+        ),
+        texts,
       )
-      return attributed(table, asTexts(rows, name), texts)
+    },
+    async *keys(table) {
+      const { keys, bound } = queriesOf(table)
+      for await (const rows of whole(
+        path,
+        keys,
+        bound.map(each => JSON.stringify(each)),
+        name,
+      ))
+        yield* rows
+    },
+    async *texts(table, column) {
+      for await (const rows of whole(path, queriesOf(table).texts(column), [], name)) yield textsIn(rows)
     },
     async newest(table) {
       const { newest } = queriesOf(table)
@@ -108,6 +123,35 @@ export function openSqlite({
       drop()
     },
   }
+}
+
+/**
+ * All rows of a query, page by page, with a turn for others after each. Over a connection of its own: on that of the
+ * questions an open query would keep them at its own moment.
+ */
+async function* whole(path: string, query: string, bound: readonly string[], name: string) {
+  try {
+    using db = new DatabaseSync(path, { readOnly: true, timeout: 1_000 })
+    db.exec('pragma trusted_schema = off; pragma query_only = on')
+    let page: Record<string, unknown>[] = []
+    for (const row of db.prepare(query).iterate(...bound)) {
+      page.push(row)
+      if (page.length < PAGE) continue
+      yield asTexts(page, name)
+      page = []
+      await nextTurn()
+    }
+    yield asTexts(page, name)
+  } catch (error) {
+    throw error instanceof Refusal ? error : sqliteFault(error, name)
+  }
+}
+
+/** Rows at a time where a table is read whole; in PostgreSQL the time limit is for each such page. */
+const PAGE = 2_000
+
+function textsIn(rows: readonly Row[]): readonly string[] {
+  return rows.flatMap(({ text }) => text ?? [])
 }
 
 /** Every selected expression is cast to text; should one row show otherwise, none is used. */
@@ -180,14 +224,38 @@ export function openPostgres({
       throw postgresFault(error, name)
     }
   }
+  const whole = async function* (text: string, bound: string[][]) {
+    const query = sql.unsafe<Row[]>(text, bound, { prepare: true })
+    const pages = query.cursor(PAGE)[Symbol.asyncIterator]()
+    try {
+      for (;;) {
+        const next = Promise.resolve(pages.next())
+        const page = await withDeadline(Object.assign(next, { cancel: () => query.cancel() }), timeoutMs * 1.5)
+        if (page.done === true) return
+        yield page.value
+      }
+    } catch (error) {
+      throw postgresFault(error, name)
+    } finally {
+      // Whoever stops early gives the connection back.
+      pages.return?.(undefined)
+    }
+  }
 
   return {
     name,
     tables,
-    async read(table, subjects) {
-      const texts = keyTexts(table.key, subjects)
+    async read(table, subjects, spellings) {
+      const texts = keyTexts(table.key, subjects, spellings)
       const { select, bound } = queriesOf(table)
       return attributed(table, await run(select, [[...texts.keys()], ...bound]), texts)
+    },
+    async *keys(table) {
+      const { keys, bound } = queriesOf(table)
+      for await (const rows of whole(keys, bound)) yield* rows
+    },
+    async *texts(table, column) {
+      for await (const rows of whole(queriesOf(table).texts(column), [])) yield textsIn(rows)
     },
     async newest(table) {
       const { newest } = queriesOf(table)
@@ -233,53 +301,51 @@ function postgresFault(error: unknown, name: string): Refusal {
 type Dialect = {
   readonly text: (column: string) => string
   readonly among: (expression: string, parameter: number) => string
-  readonly is: (expression: string, parameter: number) => string
 }
 const sqlite: Dialect = {
   text: column => `cast(${column} as text)`,
   among: (expression, parameter) => `${expression} in (select value from json_each(?${parameter}))`,
-  is: (expression, parameter) => `${expression} = ?${parameter}`,
 }
 const postgresql: Dialect = {
   text: column => `${column}::text`,
   among: (expression, parameter) => `${expression} = any($${parameter}::text[])`,
-  is: (expression, parameter) => `${expression} = $${parameter}`,
 }
 
 type Queries = {
   /** Its first parameter is the list of key texts, the others are those of `bound`. */
   readonly select: string
-  /** The same for one key text. */
-  readonly selectOne: string
-  readonly bound: readonly string[][]
+  /** The key columns alone, of all rows; its parameters are those of `bound`. */
+  readonly keys: string
+  /** All texts of one of the key columns, as `text`. */
+  readonly texts: (column: string) => string
+  readonly bound: string[][]
   readonly newest: string | undefined
   readonly probe: string
 }
 
-function queriesFor(table: Table, dialect: Dialect): Queries {
-  const from = `from ${table.table.split('.').map(quoted).join('.')} t`
-  const columns = table.columns.map(column => `${dialect.text(named(column))} as ${quoted(column)}`).join(', ')
-  const keys = (matches: Dialect['is']) => table.key.columns.map(column => matches(named(column), 1)).join(' or ')
-  const bound: string[][] = []
-  const conditions = table.where.map(({ column, in: among, notIn, empty, none = [] }) => {
-    const text = dialect.text(named(column))
-    if (empty !== undefined) {
-      const trimmed = `coalesce(trim(${text}), '')`
-      bound.push(['', ...none])
-      return `${empty ? '' : 'not '}${dialect.among(trimmed, bound.length + 1)}`
-    }
-    bound.push([...(among ?? notIn ?? [])])
-    const matches = dialect.among(text, bound.length + 1)
-    return among === undefined ? `(${named(column)} is null or not (${matches}))` : matches
-  })
-  const { freshness } = table
+function queriesFor({ table, columns, key, where, freshness }: Table, dialect: Dialect): Queries {
+  const from = `from ${table.split('.').map(quoted).join('.')} t`
+  const selected = (names: readonly string[]) =>
+    names.map(column => `${dialect.text(named(column))} as ${quoted(column)}`).join(', ')
+  const conditions = (first: number) => where.map((condition, i) => conditionOf(condition, first + i, dialect))
+  const subject = `(${key.columns.map(column => dialect.among(named(column), 1)).join(' or ')})`
   return {
-    select: `select ${columns} ${from} where ${[`(${keys(dialect.among)})`, ...conditions].join(' and ')}`,
-    selectOne: `select ${columns} ${from} where ${[`(${keys(dialect.is)})`, ...conditions].join(' and ')}`,
-    bound,
+    select: `select ${selected(columns)} ${from} where ${[subject, ...conditions(2)].join(' and ')}`,
+    keys: `select ${selected(key.columns)} ${from} where ${['true', ...conditions(1)].join(' and ')}`,
+    texts: column => `select ${dialect.text(named(column))} as text ${from}`,
+    bound: where.map(({ in: among, notIn, empty, none = [] }) =>
+      empty === undefined ? [...(among ?? notIn ?? [])] : ['', ...none],
+    ),
     newest: freshness && `select ${dialect.text(`max(${named(freshness.column)})`)} as newest ${from}`,
-    probe: `select ${columns} ${from} limit 0`,
+    probe: `select ${selected(columns)} ${from} limit 0`,
   }
+}
+
+function conditionOf({ column, in: among, empty }: Table['where'][number], parameter: number, dialect: Dialect) {
+  const text = dialect.text(named(column))
+  if (empty !== undefined) return `${empty ? '' : 'not '}${dialect.among(`coalesce(trim(${text}), '')`, parameter)}`
+  const matches = dialect.among(text, parameter)
+  return among === undefined ? `(${named(column)} is null or not (${matches}))` : matches
 }
 
 /** Behind an alias, a column that is not there is an error; bare, SQLite may take its quoted name for a text. */

@@ -232,6 +232,15 @@ describe('a mapping with a fault is refused', () => {
       /^tables.SGS_XZXK.freshness/,
     ],
     [
+      'a scheme that a year nobody listed would choose',
+      'ningbo',
+      edited(form => {
+        form.tables.nsdj.state = [{ constant: 'normal', reason: '表无状态列' }]
+      }),
+      /an unlisted text of evalua_year would choose/,
+      /^tables.nsdj.where\[0\].notIn$/,
+    ],
+    [
       'a condition that says two things',
       'huizhou',
       edited(form => {

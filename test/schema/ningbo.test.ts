@@ -39,6 +39,18 @@ const shownIn = (city: string, { id, family, fields }: SharedRecord) => toLocal(
 const read = (table: string, row: Record<string, string | null>) =>
   toShared([{ table, subject: SHIPPING, row }], ningbo.mapping)[0]
 
+describe('a year that the mapping does not name', () => {
+  test.each([
+    ['nsdj', 'evalua_year', { tax_credit_level: 'a' }],
+    ['ajnsr', 'evalua_year', { tax_credi_level: 'a' }],
+    ['hjxypj', 'cmnt_batch', { cmnt_lvel: '绿' }],
+  ])('chooses no scheme in %s: the row stays here, and its family is unknown', (table, column, level) => {
+    const state = (year: string) => read(table, { ...level, [column]: year })?.state
+    expect(['2025', '2026年', '2030年度'].map(state)).toEqual(['normal', 'normal', 'normal'])
+    for (const year of ['2024-2025', '二〇二四', '24', '', '2099']) expect(state(year), year).toBe('undetermined')
+  })
+})
+
 describe('a code', () => {
   test('stands in lower case in the table and is found by the code in capitals', async () => {
     const stored = demoTables('ningbo').flatMap(({ rows }) =>

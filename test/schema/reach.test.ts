@@ -216,7 +216,7 @@ describe('Ningbo: lower-case codes, \\N, 9999-09-09, list-in and list-out', () =
           'comp_name',
           'decorg_org',
         ],
-        key: { columns: ['uni_social_crd_cd'], forms: ['code', 'lower'] },
+        key: { columns: ['uni_social_crd_cd'] },
         id: { prefix: 'yzwf', columns: ['ill_comp_id'] },
         ended: { column: 'rem_dt' },
         fields: {
@@ -232,7 +232,7 @@ describe('Ningbo: lower-case codes, \\N, 9999-09-09, list-in and list-out', () =
       tax_credit: {
         family: 'rating',
         columns: ['uniscid', 'id', 'evalua_year', 'tax_credit_level', 'evalua_dept', 'publicstatus'],
-        key: { columns: ['uniscid'], forms: ['lower'] },
+        key: { columns: ['uniscid'] },
         id: { prefix: 'tax', columns: ['id'] },
         state: [{ column: 'publicstatus', codes: 'published', default: '0' }],
         fields: {

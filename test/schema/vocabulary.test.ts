@@ -20,6 +20,23 @@ function faultsOf(files: readonly ConfigFile[]): readonly Fault[] {
   }
 }
 
+/** The families with one more, which has one field. */
+function addFamily(field: Readonly<Record<string, string>>): (text: string) => string {
+  const family = {
+    code: 'notice',
+    zh: '告示',
+    en: 'Notice',
+    source: '测试',
+    validFrom: null,
+    validTo: null,
+    fields: [field],
+  }
+  return text => {
+    const file: { codes: unknown[] } = JSON.parse(text)
+    return JSON.stringify({ ...file, codes: [...file.codes, family] })
+  }
+}
+
 describe('the shared vocabulary', () => {
   test('holds the families, the fourteen kinds of penalty and the levels of every scheme', () => {
     const families = ['licence', 'penalty', 'list', 'rating', 'commitment', 'contract', 'breach']
@@ -115,6 +132,30 @@ describe('a vocabulary with faults is refused, and every fault is told at once',
       'families.json',
       text => text.replace('"penalty-kinds"', '"penalty-sorts"'),
       /no set penalty-sorts/,
+    ],
+    [
+      'another family with lists, which no gate would judge',
+      'families.json',
+      addFamily({ name: 'kind', zh: '名单', en: 'List', type: 'code', set: 'list-types', level: 'public' }),
+      /judge list-types in list\.type alone/,
+    ],
+    [
+      'another family with ratings, which no gate would judge',
+      'families.json',
+      addFamily({ name: 'scheme', zh: '评价', en: 'Scheme', type: 'code', set: 'rating-schemes', level: 'public' }),
+      /judge rating-schemes in rating\.scheme alone/,
+    ],
+    [
+      'a list whose type stands in a field of another name',
+      'families.json',
+      text => text.replace('"name": "type"', '"name": "sort"'),
+      /judge list-types in list\.type alone/,
+    ],
+    [
+      'lists that do not say which they are',
+      'families.json',
+      text => text.replace('"set": "list-types"', '"set": "licence-kinds"'),
+      /not of the set list-types/,
     ],
     [
       'an end before the beginning',

