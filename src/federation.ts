@@ -10,7 +10,7 @@ import { createLedger } from '#ledger/sqlite.ts'
 import { ConfigurationError, type Fault } from '#protocol/fault.ts'
 import { issueKey } from '#trust/departments.ts'
 import type { Algorithm } from '#trust/jws.ts'
-import { type Keys, signerOf } from '#trust/keys.ts'
+import { type Keys, newLogKey, signerOf } from '#trust/keys.ts'
 import { jsonFiles, type Members, readMembers } from '#trust/members.ts'
 import { newEncryptionKey } from '#trust/seal.ts'
 import { OFFICE } from '#trust/statement.ts'
@@ -88,6 +88,7 @@ export async function makeFederation(
       writeFileSync(join(certs, `${id}-${use}.pem`), certificate)
       writeFileSync(join(keys, `${use}.pem`), key, { mode: 0o600 })
     }
+    writeFileSync(join(keys, 'log.pem'), newLogKey(), { mode: 0o600 })
     const encryption = newEncryptionKey()
     writeFileSync(join(keys, 'encryption.pem'), encryption.key, { mode: 0o600 })
     const member = editJson(join(config, 'members', `${id}.json`), member => {

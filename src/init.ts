@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { formatted, readAgreement } from '#agreement/agreement.ts'
 import { createLedger } from '#ledger/sqlite.ts'
 import { ConfigurationError } from '#protocol/fault.ts'
+import { newLogKey } from '#trust/keys.ts'
 import { newKey } from '#trust/request.ts'
 import { home } from './federation.ts'
 
@@ -49,6 +50,7 @@ export async function initCity({ id, zh, en, division, peer, endpoint, folder }:
     write(`keys/${use}.pem`, key, 0o600)
     write(`requests/${id}-${use}.csr.pem`, request)
   }
+  write('keys/log.pem', newLogKey(), 0o600)
   cpSync(join(home, 'federation-config', 'vocabulary'), join(folder, 'federation-config', 'vocabulary'), {
     recursive: true,
   })

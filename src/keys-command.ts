@@ -7,13 +7,13 @@ import { ConfigurationError, type Fault } from '#protocol/fault.ts'
 import { Code } from '#protocol/message.ts'
 import { issueKey, readDepartments, withdrawKey } from '#trust/departments.ts'
 import { type Algorithm, algorithms } from '#trust/jws.ts'
-import { readPassphrase, type Use, uses } from '#trust/keys.ts'
+import { newLogKey, readPassphrase, type Use, uses } from '#trust/keys.ts'
 import type { Settings } from './settings.ts'
 import { type Command, cityId, ENV, type Exit, Failure, needed, optional, parse, settingsFrom, Usage } from './words.ts'
 
 export const keysCommand: Command = {
   usage: [
-    `keys new signing|transport|encryption CITY --dir FOLDER [--alg ALG] [--passphrase-file FILE]`,
+    `keys new signing|transport|encryption|log CITY --dir FOLDER [--alg ALG] [--passphrase-file FILE]`,
     `keys rotate signing|transport|encryption [--alg ALG] [--out FOLDER] ${ENV}`,
     `keys request signing|transport --key FILE [--out FOLDER] ${ENV}`,
     `keys show ${ENV} [--json]`,
@@ -86,11 +86,22 @@ function use(text: string | undefined): Use {
 }
 
 async function makeKey(first: string | undefined, city: string | undefined, values: Values): Promise<Exit> {
-  if (city === undefined) throw new Usage('keys new signing|transport|encryption CITY --dir FOLDER')
+  if (city === undefined) throw new Usage('keys new signing|transport|encryption|log CITY --dir FOLDER')
   const folder = needed(values, 'dir')
   const passphrase = passphraseIn(optional(values, 'passphrase-file'))
+  if (first === 'log') {
+    cityId(city)
+    keep(join(folder, 'log.pem'), newLogKey(), passphrase)
+    return 0
+  }
   await write(use(first), cityId(city), '', { folder, out: folder, passphrase, values })
   return 0
+}
+
+/** Writes a new private key for us alone; a file that is there already stays. */
+function keep(path: string, key: string, passphrase: string | undefined): void {
+  writeFileSync(path, passphrase === undefined ? key : encrypted(key, passphrase), { mode: 0o600, flag: 'wx' })
+  console.log(path)
 }
 
 /** The next key beside the one in use: `signing-2027-01-15.pem`. The gateway finds it there, and its certificate among the public ones. */
@@ -174,15 +185,10 @@ async function write(
   { folder, out, passphrase, values }: Making,
 ): Promise<void> {
   const path = join(folder, `${use}${suffix}.pem`)
-  const keep = (key: string) => {
-    const pem = passphrase === undefined ? key : encrypted(key, passphrase)
-    writeFileSync(path, pem, { mode: 0o600, flag: 'wx' })
-    console.log(path)
-  }
   if (use === 'encryption') {
     const { newEncryptionKey } = await import('#trust/seal.ts')
     const { key, jwk } = newEncryptionKey()
-    keep(key)
+    keep(path, key, passphrase)
     console.log(
       `公钥，填入成员文件的 encryption  public key, for "encryption" in the member’s form:\n${JSON.stringify(jwk)}`,
     )
@@ -192,7 +198,7 @@ async function write(
   const alg = optional(values, 'alg')
   if (alg !== undefined && use === 'transport') throw new Usage('--alg is for signing keys')
   const { key, request } = await newKey(city, use, signingAlgorithm(alg))
-  keep(key)
+  keep(path, key, passphrase)
   const requestPath = join(out, `${city}-${use}${suffix}.csr.pem`)
   writeFileSync(requestPath, request)
   console.log(requestPath)

@@ -1,5 +1,5 @@
 /** What the gateway counts for its operators, in the Prometheus text format; never a subject, never a matter. */
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import { AggregatorRegistry, Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 
 /** One registry for each gateway, so that two in one process do not mix. */
 export function openMetrics() {
@@ -8,6 +8,11 @@ export function openMetrics() {
   const registers = [registry]
   return {
     registry,
+    /** All of them as text, added up with those of the other processes of one gateway. */
+    text: async (others: readonly object[] = []): Promise<string> =>
+      others.length === 0
+        ? registry.metrics()
+        : AggregatorRegistry.aggregate([await registry.getMetricsAsJSON(), ...others]).metrics(),
     questions: new Counter({
       name: 'xinqiao_questions_total',
       help: 'Questions by direction, peer and outcome',

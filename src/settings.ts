@@ -1,8 +1,10 @@
 /** The environment becomes one frozen `Settings`, or every fault in it is said at once; nothing else reads the environment. */
 import { readFileSync } from 'node:fs'
-import { dirname, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { parseEnv } from 'node:util'
 import { z } from 'zod'
+import type { ProviderSettings } from '#console/provider.ts'
+import type { Role } from '#console/staff.ts'
 import { ConfigurationError, type Fault } from '#protocol/fault.ts'
 import { CityId, Code } from '#protocol/message.ts'
 
@@ -45,6 +47,21 @@ const Sources = z
   .refine(each => new Set(each.map(({ name }) => name)).size === each.length, 'names a source twice')
   .transform((each): ReadonlyMap<string, string> => new Map(each.map(({ name, url }) => [name, url])))
 
+/** An address without a path: scheme, host and port. */
+const Origin = z
+  .string()
+  .refine(text => URL.canParse(text) && new URL(text).origin === text, 'is written https://host or https://host:port')
+/** What only this machine overhears may go in clear. */
+const isConfidentialUrl = (text: string) =>
+  URL.canParse(text) && /^(https:|http:\/\/(localhost|127\.0\.0\.1|\[::1\])[:/])/.test(new URL(text).href)
+
+/** `value=role,value=role`: the role follows the last `=`, since a directory's values may hold others. */
+const StaffRoles = z
+  .string()
+  .transform(text => text.split(',').map(each => /^(?<value>.*[^\s])\s*=(?<role>[^=]*)$/s.exec(each.trim())?.groups))
+  .pipe(z.array(z.object({ value: z.string(), role: z.enum(['viewer', 'auditor', 'operator']) })))
+  .transform((each): ReadonlyMap<string, Role> => new Map(each.map(({ value, role }) => [value, role])))
+
 /** Every variable, what it means, and what it is when absent. No variable relaxes a check. */
 const Environment = z.strictObject({
   XINQIAO_CITY: CityId.describe('本市代码 id of this city, as in federation-config/members'),
@@ -55,6 +72,11 @@ const Environment = z.strictObject({
     .optional()
     .describe('私钥口令文件 a file with the passphrase of encrypted key files, readable by us alone'),
   XINQIAO_DATA: folder.describe('日志目录 the folder of the ledger, writable by us alone'),
+  XINQIAO_LEDGER: z
+    .string()
+    .regex(/^postgres(ql)?:\/\/.+$/, 'is postgres://…')
+    .optional()
+    .describe('日志数据库 postgres://… where several gateways share one ledger; without it, a file in the folder'),
   XINQIAO_SOURCE: Sources.describe(
     '本市数据表 where the city keeps its tables: sqlite:PATH or postgres://…; in several databases: name=URL,name=URL',
   ),
@@ -75,6 +97,32 @@ const Environment = z.strictObject({
     .max(60_000)
     .default(5_000)
     .describe('等待对方城市的毫秒数 how long a peer may take'),
+  XINQIAO_STAFF_ORIGIN: Origin.optional().describe(
+    '工作台地址 the address that staff type in, https://host:port; passkeys and the provider need it. On loopback: http://localhost:PORT',
+  ),
+  XINQIAO_STAFF_ISSUER: z
+    .string()
+    .refine(isConfidentialUrl, 'is an https:// address')
+    .optional()
+    .describe('统一身份认证地址 the issuer of the city’s OpenID provider; without it staff sign in by local accounts'),
+  XINQIAO_STAFF_CLIENT_ID: z.string().min(1).default('xinqiao').describe('客户端标识 our client id at the provider'),
+  XINQIAO_STAFF_SECRET_FILE: folder
+    .optional()
+    .describe('客户端密钥文件 a file with the client’s secret, readable by us alone; without it the client is public'),
+  XINQIAO_STAFF_SCOPE: z
+    .string()
+    .regex(/^(.* )?openid( .*)?$/, 'has openid in it')
+    .default('openid profile')
+    .describe('授权范围 the scopes asked for'),
+  XINQIAO_STAFF_NAME_CLAIM: z
+    .string()
+    .min(1)
+    .default('sub')
+    .describe('姓名声明 the claim by which a person stands in the ledger: unique, never given to another'),
+  XINQIAO_STAFF_ROLE_CLAIM: z.string().min(1).default('roles').describe('角色声明 the claim that holds the role'),
+  XINQIAO_STAFF_ROLES: StaffRoles.optional().describe(
+    '角色对应 which value is which role: VALUE=viewer,VALUE=auditor,VALUE=operator; needed with an issuer',
+  ),
   XINQIAO_LOG_LEVEL: z
     .enum(['debug', 'info', 'warn', 'error', 'silent'])
     .default('info')
@@ -90,6 +138,8 @@ export type Settings = {
   readonly keys: string
   readonly passphrase: string | undefined
   readonly data: string
+  /** The place of the ledger: the path of a file, or a URL of PostgreSQL. */
+  readonly ledger: string
   /** The URL of each database by the name under which the mapping's tables speak of it (`source`). */
   readonly sources: ReadonlyMap<string, string>
   readonly peersListen: Listen
@@ -97,6 +147,8 @@ export type Settings = {
   readonly insideTls: string | undefined
   readonly proxyCertificate: string | undefined
   readonly peerTimeout: number
+  /** How staff reach the console, and who vouches for them; without a provider, local accounts. */
+  readonly staff: { readonly origin: string | undefined; readonly provider: ProviderSettings | undefined }
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent'
 }
 
@@ -116,12 +168,14 @@ export function readSettings(environment: Readonly<Record<string, string | undef
     keys: env.XINQIAO_KEYS,
     passphrase: env.XINQIAO_KEYS_PASSPHRASE_FILE,
     data: env.XINQIAO_DATA,
+    ledger: env.XINQIAO_LEDGER ?? join(env.XINQIAO_DATA, 'ledger.sqlite'),
     sources: env.XINQIAO_SOURCE,
     peersListen: env.XINQIAO_PEERS_LISTEN,
     insideListen: env.XINQIAO_INSIDE_LISTEN,
     insideTls: env.XINQIAO_INSIDE_TLS,
     proxyCertificate: env.XINQIAO_PROXY_CERTIFICATE,
     peerTimeout: env.XINQIAO_PEER_TIMEOUT_MS,
+    staff: staffOf(env),
     logLevel: env.XINQIAO_LOG_LEVEL,
   }
   const loopback = ['127.0.0.1', '::1', 'localhost'].includes(settings.insideListen.host)
@@ -138,6 +192,34 @@ export function readSettings(environment: Readonly<Record<string, string | undef
   return Object.freeze(settings)
 }
 
+/** Throws ConfigurationError for a provider that lacks what it cannot be without. */
+function staffOf(env: z.infer<typeof Environment>): Settings['staff'] {
+  const { XINQIAO_INSIDE_LISTEN: listen, XINQIAO_STAFF_ISSUER: issuer, XINQIAO_STAFF_ROLES: roles } = env
+  const isNear = ['127.0.0.1', '::1', 'localhost'].includes(listen.host) && env.XINQIAO_INSIDE_TLS === undefined
+  const origin = env.XINQIAO_STAFF_ORIGIN ?? (isNear ? `http://localhost:${listen.port}` : undefined)
+  if (issuer === undefined) return { origin, provider: undefined }
+  if (origin === undefined || roles === undefined) {
+    const lacking = [origin === undefined && 'XINQIAO_STAFF_ORIGIN', roles === undefined && 'XINQIAO_STAFF_ROLES']
+    const problem = 'is needed with XINQIAO_STAFF_ISSUER'
+    throw new ConfigurationError(
+      lacking
+        .filter(path => path !== false)
+        .map(path => ({ file: 'environment', path, problem, remedy: remedyFor(path) })),
+    )
+  }
+  const provider = {
+    origin,
+    issuer,
+    clientId: env.XINQIAO_STAFF_CLIENT_ID,
+    secretFile: env.XINQIAO_STAFF_SECRET_FILE,
+    scope: env.XINQIAO_STAFF_SCOPE,
+    nameClaim: env.XINQIAO_STAFF_NAME_CLAIM,
+    roleClaim: env.XINQIAO_STAFF_ROLE_CLAIM,
+    roles,
+  }
+  return { origin, provider }
+}
+
 /** What in a file of settings is a path. */
 const paths = [
   'XINQIAO_CONFIG',
@@ -147,6 +229,7 @@ const paths = [
   'XINQIAO_DATA',
   'XINQIAO_INSIDE_TLS',
   'XINQIAO_PROXY_CERTIFICATE',
+  'XINQIAO_STAFF_SECRET_FILE',
 ]
 
 /**

@@ -27,7 +27,7 @@ export async function answer(received: Received, city: City): Promise<Reply> {
   const request = await verify(received, city) // a stranger stops here
   const dress = dressing(request)
   try {
-    const permission = authorise(request, city)
+    const permission = await authorise(request, city)
     const records = await lookUp(permission, city.sources)
     const shared = translate(records, city.mapping)
     const disclosure = disclose(shared, permission)

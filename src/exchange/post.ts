@@ -19,6 +19,8 @@ export type Post = {
   send(peer: Member, token: string, sealed: boolean): Promise<Reply>
   /** What a member says of itself, not yet verified, and the time of its clock; with its roll if that is above `number`. Throws as `send` does. */
   introduction(peer: Member, number: number): Promise<{ readonly token: string; readonly date: string }>
+  /** Asks a member for something of its log, or brings it something: a POST where there is a body. Throws as `send` does. */
+  fetch(peer: Member, path: string, body?: string): Promise<{ readonly status: number; readonly text: string }>
   close(): Promise<void>
 }
 
@@ -81,6 +83,19 @@ export function openPost(keys: () => Keys, members: Members, now: () => number, 
   return {
     send: async (peer, token, sealed) => exchange(await poolOf(peer), new URL(peer.endpoint), token, sealed, timeout),
     introduction: async (peer, number) => introduce(await poolOf(peer), new URL(peer.endpoint), number, timeout),
+    fetch: async (peer, path, body) => {
+      try {
+        const { statusCode, body: answer } = await (await poolOf(peer)).request({
+          method: body === undefined ? 'GET' : 'POST',
+          path: pathOf(new URL(peer.endpoint), path),
+          ...(body !== undefined && { body, headers: { 'content-type': 'text/plain; charset=utf-8' } }),
+          signal: AbortSignal.timeout(timeout),
+        })
+        return { status: statusCode, text: await answer.text() }
+      } catch (error) {
+        throw toRefusal(error)
+      }
+    },
     close: async () => {
       await Promise.all([...pools.values()].map(({ pool }) => pool.close()))
     },

@@ -13,8 +13,34 @@ export type Evidence = {
 /** An entry as read back, and where it stands. */
 export type Recorded = { readonly entry: Entry; readonly receipt: Receipt }
 
+/** Which entries are looked for; all that is named must hold. */
+export type Filter = {
+  /** Instants in UTC (ISO, milliseconds): `from` included, `until` not. */
+  readonly from?: string | undefined
+  readonly until?: string | undefined
+  readonly kinds?: readonly Entry['kind'][] | undefined
+  readonly peer?: string | undefined
+  readonly purpose?: string | undefined
+  readonly department?: string | undefined
+  /** Part of the matter, as it is written. */
+  readonly matter?: string | undefined
+  /** `answered`, `refused` or `unknown`, or the code of a refusal. */
+  readonly outcome?: string | undefined
+  /** A subject's code. */
+  readonly subject?: string | undefined
+}
+
+/**
+ * What was found, newest first. `next` goes on from there; undefined when nothing older is left. A page may be short, or
+ * empty, and still have a `next`: a search looks at so many entries and no more.
+ */
+export type Page = { readonly entries: readonly Recorded[]; readonly next: number | undefined }
+
 /** The end of the chain: how many entries there are, and the link that depends on every one of them. */
 export type Head = { readonly count: number; readonly link: string }
+
+/** An entry for which evidence is held; `until` is in epoch seconds. */
+export type Holding = { readonly index: number; readonly until: number }
 
 /** A signed answer; with what stands in its payload around the body, where the body is in it to the letter. */
 export type SignedAnswer = {
@@ -52,6 +78,8 @@ export type Ledger = AsyncDisposable & {
   evidence(index: number): Promise<Evidence | undefined>
   /** Up to `limit` entries from index `from` upwards. */
   entries(range: { readonly from: number; readonly limit: number }): Promise<readonly Recorded[]>
+  /** What fits the filter below the index `before` (all, without it), at most `limit`. */
+  search(filter: Filter, page: { readonly before?: number | undefined; readonly limit: number }): Promise<Page>
   head(): Promise<Head>
   count(): Promise<number>
 
@@ -60,6 +88,16 @@ export type Ledger = AsyncDisposable & {
    * starts.
    */
   subjectsSince(peer: string, instant: string): Promise<ReadonlyMap<string, number>>
+
+  /** Of the entries from index `from` on, up to `limit` for which evidence is held, and until which epoch second it is held at least. */
+  holding(range: { readonly from: number; readonly limit: number }): Promise<readonly Holding[]>
+  /** Lets go of the evidence of these entries, as far as its day has come; gives of how many. The entries stay as they are. */
+  letGo(indexes: readonly number[]): Promise<number>
+  /**
+   * Whether this process is the one, among all that share the ledger, that does what is to be done once; when it ends,
+   * another is. Processes on one file are told by who starts them, and each of them is.
+   */
+  leads(): Promise<boolean>
 
   /**
    * Resolves when a write reaches the disk now; rejects with `ledger.unavailable` and the reason when not. Adds no entry and

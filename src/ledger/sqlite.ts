@@ -11,23 +11,14 @@ import { randomUUID } from 'node:crypto'
 import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, statfsSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync, type SQLOutputValue } from 'node:sqlite'
-import { LRUCache } from 'lru-cache'
-import type { Durable, Receipt } from '#protocol/message.ts'
-import { Refusal, refuse } from '#protocol/refusal.ts'
-import {
-  assertReadable,
-  base64url,
-  type Entry,
-  entryText,
-  type Identity,
-  leafHash,
-  nextLink,
-  originLink,
-  outboundKinds,
-  readEntry,
-} from './entry.ts'
-import { lacking, takeApart } from './evidence.ts'
-import type { Evidence, Head, Ledger, Recorded, SignedAnswer } from './ledger.ts'
+import type { Receipt } from '#protocol/message.ts'
+import { type Refusal, refuse } from '#protocol/refusal.ts'
+import { base64url, type Identity, leafHash, nextLink, originLink, readEntry } from './entry.ts'
+import { takeApart } from './evidence.ts'
+import { matches } from './filter.ts'
+import { openIndex } from './index.ts'
+import type { Head, Ledger, Recorded, SignedAnswer } from './ledger.ts'
+import { DEFAULT_RETENTION_DAYS, type Item, openQueue, replayable, type Written } from './queue.ts'
 import {
   bringUp,
   bytes,
@@ -40,36 +31,23 @@ import {
   text,
 } from './tables.ts'
 
-/** A group is written when so many wait, or so long after the first. */
-const GROUP = 32
-const GROUP_DELAY = 3
-/** The most that one commit takes, so that the event loop is not held for long. */
-const GROUP_LIMIT = 256
-/** Signed answers ride in the next group; with no group to ride in they go on their own after so many ms. */
-const KEEP_DELAY = 50
-/** After a commit failed, signed answers that still wait are tried again after so many ms. */
-const RETRY_DELAY = 1000
-/** Appends that may wait, and signed answers that may wait for room on a full disk. */
-const WAITING_LIMIT = 4096
-/** Messages remembered as received; an older one still within its minutes is refused by `append`. */
-const RECENT = 16_384
-/** Milliseconds after which no message of then is valid: its window, both clocks, and as much again. */
-const REPLAYABLE = 900_000
-const KEEPING_LIMIT = 1024
 /** Free bytes below which the ledger calls itself unwritable, while the last appends may still succeed. */
 const RESERVE = 1024 * 1024
 /** How long a write waits for another process's commit, in ms; a commit takes 1 to 2. It blocks, so it is short. */
 const BUSY_TIMEOUT = 200
-const DEFAULT_RETENTION_DAYS = 180
 /**
  * Makes a ledger where there is none, and closes it. Only `init` and the demo call this: a gateway that finds no file must
  * not start a fresh one, since a lost volume is not a fresh start. Throws `ledger.unavailable` where a ledger, or what one
- * leaves beside it, already is.
+ * leaves beside it, already is. A ledger that is moved keeps its `id` and the instant when it was `created`.
  *
  * The file appears under its name complete or not at all: a crash leaves `<path>.new`, which never held an entry and which
  * the next attempt replaces.
  */
-export function createLedger(path: string, city: string): void {
+export function createLedger(
+  path: string,
+  city: string,
+  { id = randomUUID(), created = new Date().toISOString() }: { readonly id?: string; readonly created?: string } = {},
+): void {
   for (const trace of [path, `${path}-wal`, `${path}-shm`, `${path}-journal`]) {
     if (existsSync(trace)) throw refuse('ledger.unavailable', `${trace} is there already; a ledger is not begun twice`)
   }
@@ -83,7 +61,7 @@ export function createLedger(path: string, city: string): void {
       // 8 KiB pages: a question and its answer share a page, which makes the file a quarter smaller than 4 KiB ones do.
       db.exec('PRAGMA page_size = 8192')
       bringUp(db)
-      db.prepare('INSERT INTO ledger VALUES (1, ?, ?, ?)').run(city, randomUUID(), new Date().toISOString())
+      db.prepare('INSERT INTO ledger VALUES (1, ?, ?, ?)').run(city, id, created)
       db.exec(`INSERT INTO probe VALUES (1, x''); PRAGMA journal_mode = WAL`)
     }
     sync(unborn)
@@ -124,17 +102,6 @@ export function openLedger(path: string, city: string, { retentionDays = DEFAULT
   }
 }
 
-type Waiting = {
-  readonly body: string
-  /** Of a message that came in: who sent it, and its jti. */
-  readonly message: string | undefined
-  readonly at: string
-  readonly evidence: Evidence | undefined
-  readonly expiresAt: number
-  readonly resolve: (receipt: Durable) => void
-  readonly reject: (reason: unknown) => void
-}
-
 function serve(db: DatabaseSync, path: string, identity: Identity, retention: number): Ledger {
   const origin = originLink(identity)
   const begin = db.prepare('BEGIN IMMEDIATE')
@@ -148,27 +115,28 @@ function serve(db: DatabaseSync, path: string, identity: Identity, retention: nu
   const probe = db.prepare('UPDATE probe SET filler = randomblob(4096)')
   const one = db.prepare('SELECT ix, body, link FROM entry WHERE ix = ?')
   const range = db.prepare('SELECT ix, body, link FROM entry WHERE ix >= ? ORDER BY ix LIMIT ?')
+  const newest = db.prepare('SELECT ix, body, link FROM entry WHERE ix < ? ORDER BY ix DESC LIMIT ?')
   const evidenceOf = db.prepare(`SELECT ${evidenceColumns} FROM evidence LEFT JOIN signed USING (ix) WHERE ix = ?`)
+  const holding = db.prepare('SELECT ix, expires_at FROM evidence WHERE ix >= ? ORDER BY ix LIMIT ?')
+  const letGo = db.prepare('DELETE FROM evidence WHERE ix = ? AND expires_at <= unixepoch()')
+  const letGoSigned = db.prepare('DELETE FROM signed WHERE ix = ?')
   const instantOf = db.prepare('SELECT at FROM entry WHERE ix = ?')
   const used = db.prepare(
     `SELECT body ->> '$.agreement.id' AS agreement, sum(json_array_length(body, '$.subjects')) AS n FROM entry
       WHERE ix >= ? AND kind = 'answered' AND peer = ? AND at >= ? GROUP BY agreement`,
   )
 
-  // Both are owned by append, keep and flush, which run to their end without an await: no group sees another half done.
-  const waiting: Waiting[] = []
-  const keeping = new Map<number, SignedAnswer>()
-  // The messages that came in lately, by this process: a look that costs nothing. What is not here, `append` still refuses.
-  const recent = new LRUCache<string, true>({ max: RECENT })
-  let timer: NodeJS.Timeout | undefined
-  let immediate: NodeJS.Immediate | undefined
-  let closed = false
-
-  // What an earlier run recorded is remembered as well, as far back as a message of then may still be valid.
-  const since = new Date(Date.now() - REPLAYABLE).toISOString()
-  const earlier = db.prepare(`SELECT peer || ' ' || jti AS message FROM entry WHERE ix >= ? AND ${isInbound}`)
-  for (const row of earlier.all(Math.max(firstSince(since), head().count - RECENT)))
-    recent.set(text(row['message']), true)
+  const { since, most } = replayable()
+  const earlier = db
+    .prepare(`SELECT peer || ' ' || jti AS message FROM entry WHERE ix >= ? AND ${isInbound}`)
+    .all(Math.max(firstSince(since), head().count - most))
+    .map(row => text(row['message']))
+  const index = openIndex(path, identity)
+  const release = async () => {
+    await index.close()
+    db.close()
+  }
+  const queue = openQueue({ write, retention, earlier, release })
 
   function head(): { count: number; link: Uint8Array } {
     const row = last.get()
@@ -199,7 +167,7 @@ function serve(db: DatabaseSync, path: string, identity: Identity, retention: nu
   }
 
   /** Follows the head with one entry. A replay fails by its own statement alone, and the rest of the group stands. */
-  function write(item: Waiting, at: { count: number; link: Uint8Array }): Receipt | Refusal {
+  function follow(item: Item, at: { count: number; link: Uint8Array }): Receipt | Refusal {
     const leaf = leafHash(item.body)
     const link = nextLink(at.link, leaf)
     try {
@@ -229,40 +197,16 @@ function serve(db: DatabaseSync, path: string, identity: Identity, retention: nu
     }
   }
 
-  function flush(): void {
-    clearTimeout(timer)
-    clearImmediate(immediate)
-    timer = immediate = undefined
-    const group = waiting.splice(0, GROUP_LIMIT)
-    const signed = [...keeping]
-    if (group.length === 0 && signed.length === 0) return
+  function write(group: readonly Item[], signed: ReadonlyMap<number, SignedAnswer>): Written {
     try {
-      const written = transaction(() => {
+      return transaction(() => {
         for (const [index, answer] of signed) writeSigned(index, answer)
         const at = head()
-        return group.map(item => ({ item, result: write(item, at) }))
+        return group.map(item => follow(item, at))
       })
-      for (const [index] of signed) keeping.delete(index)
-      for (const { item, result } of written) {
-        if (result instanceof Refusal) item.reject(result)
-        // The brand is given here and nowhere else: COMMIT has returned.
-        else {
-          if (item.message !== undefined) recent.set(item.message, true)
-          item.resolve(result as Durable)
-        }
-      }
     } catch (fault) {
-      const refusal = unavailable(path, fault)
-      for (const item of group) item.reject(refusal)
+      throw unavailable(path, fault)
     }
-    schedule()
-  }
-
-  /** Sees to it that what waits is written, soon enough, and that nothing but unwritten answers ever keeps a timer for long. */
-  function schedule(): void {
-    if (waiting.length >= GROUP) immediate ??= setImmediate(flush)
-    else if (waiting.length > 0) timer ??= setTimeout(flush, GROUP_DELAY)
-    else if (keeping.size > 0) timer ??= setTimeout(flush, RETRY_DELAY).unref()
   }
 
   function recorded(row: Record<string, SQLOutputValue>): Recorded {
@@ -285,49 +229,13 @@ function serve(db: DatabaseSync, path: string, identity: Identity, retention: nu
     return low
   }
 
-  async function close(): Promise<void> {
-    if (closed) return
-    closed = true
-    while (waiting.length > 0) flush()
-    flush()
-    clearTimeout(timer)
-    db.close()
-    if (keeping.size > 0) throw refuse('ledger.unavailable', `${keeping.size} signed answers could not be kept`)
-  }
-
   return {
     city: identity.city,
     id: identity.id,
 
-    append: async (entry: Entry, evidence?: Evidence) => {
-      if (closed) throw refuse('ledger.unavailable', 'the ledger is closed')
-      if (waiting.length >= WAITING_LIMIT) throw refuse('load.busy', 'the ledger does not keep up')
-      // What cannot be written, or not be read back, fails here, by itself, and not in a group with others.
-      assertReadable(entry)
-      const expiresAt = Math.floor(Date.parse(entry.at) / 1000) + retention
-      if (Number.isNaN(expiresAt)) throw new TypeError('the entry has no instant')
-      const body = entryText(evidence === undefined ? entry : held(entry, evidence, expiresAt))
-      const { promise, resolve, reject } = Promise.withResolvers<Durable>()
-      waiting.push({ body, message: inboundMessage(entry), at: entry.at, evidence, expiresAt, resolve, reject })
-      if (waiting.length === 1) {
-        // A timer that only answers wait for is too slow for an entry.
-        clearTimeout(timer)
-        timer = undefined
-      }
-      schedule()
-      return promise
-    },
-
-    keep: (index, signed) => {
-      if (closed || keeping.size >= KEEPING_LIMIT) return
-      keeping.set(index, signed)
-      if (waiting.length === 0) timer ??= setTimeout(flush, KEEP_DELAY)
-    },
-
-    seen: (peer, jti) => {
-      if (closed) throw refuse('ledger.unavailable', 'the ledger is closed')
-      return recent.has(`${peer} ${jti}`)
-    },
+    append: queue.append,
+    keep: queue.keep,
+    seen: queue.seen,
 
     entry: async index => {
       const row = one.get(index)
@@ -340,6 +248,18 @@ function serve(db: DatabaseSync, path: string, identity: Identity, retention: nu
     },
 
     entries: async ({ from, limit }) => range.all(from, limit).map(recorded),
+
+    search: async (filter, { before = Number.MAX_SAFE_INTEGER, limit }) => {
+      queue.assertOpen()
+      if (Object.values(filter).every(asked => asked === undefined)) {
+        const entries = newest.all(before, limit).map(recorded)
+        const next = entries.at(-1)?.receipt.index
+        return { entries, next: next === 0 ? undefined : next }
+      }
+      const { indexes, next } = await index.search(filter, { before, limit })
+      const found = indexes.map(each => one.get(each)).filter(row => row !== undefined)
+      return { entries: found.map(recorded).filter(({ entry }) => matches(entry, filter)), next }
+    },
 
     head: async (): Promise<Head> => {
       const { count, link } = head()
@@ -355,8 +275,26 @@ function serve(db: DatabaseSync, path: string, identity: Identity, retention: nu
       return new Map(rows.map(row => [text(row['agreement']), integer(row['n'])]))
     },
 
+    holding: async ({ from, limit }) =>
+      holding.all(from, limit).map(row => ({ index: integer(row['ix']), until: integer(row['expires_at']) })),
+
+    letGo: async indexes => {
+      queue.assertOpen()
+      try {
+        return transaction(() => {
+          const due = indexes.filter(index => letGo.run(index).changes > 0)
+          for (const index of due) letGoSigned.run(index)
+          return due.length
+        })
+      } catch (fault) {
+        throw unavailable(path, fault)
+      }
+    },
+
+    leads: async () => true,
+
     writable: async () => {
-      if (closed) throw refuse('ledger.unavailable', 'the ledger is closed')
+      queue.assertOpen()
       try {
         const { blocks, bavail, bsize } = statfsSync(dirname(path))
         if (blocks > 0 && bavail * bsize < RESERVE) throw new Error(`${bavail * bsize} bytes free on the volume`)
@@ -367,25 +305,9 @@ function serve(db: DatabaseSync, path: string, identity: Identity, retention: nu
       }
     },
 
-    close,
-    [Symbol.asyncDispose]: close,
+    close: queue.close,
+    [Symbol.asyncDispose]: queue.close,
   }
-}
-
-/** The entry as it is recorded with evidence. Throws TypeError where the two do not belong together. */
-function held(entry: Entry, evidence: Evidence, expiresAt: number): Entry {
-  if (entry.kind === 'declined' || entry.kind === 'reported') {
-    throw new TypeError('nothing was sent that could be evidence')
-  }
-  const wrong = lacking(entry, evidence)
-  if (wrong !== undefined) throw new TypeError(`evidence is held whole or not at all: ${wrong}`)
-  return { ...entry, heldUntil: new Date(expiresAt * 1000).toISOString() }
-}
-
-/** What makes an entry of a message that came in unique; undefined for every other entry. */
-function inboundMessage(entry: Entry): string | undefined {
-  const ours = outboundKinds.some(kind => kind === entry.kind)
-  return ours || !('jti' in entry) ? undefined : `${entry.peer} ${entry.jti}`
 }
 
 /** A chain is not continued from an entry that is not what its link says; the earlier ones are for `verify`. */

@@ -91,11 +91,86 @@ const FIRST = [
 ]
 
 /**
+ * The transparency log beside the entries. A tile is full when it comes and never changes; `root` stands before the hashes so
+ * that it is read without them. Of checkpoints the newest never goes, and none follows that is not larger; a note only gets
+ * more signatures. `witnessed` is what we cosigned of others: of a city the newest row holds, and it only grows. A
+ * contradiction is acknowledged once, and stays.
+ */
+const LOG = [
+  `CREATE TABLE tile (
+    level INTEGER NOT NULL,
+    n INTEGER NOT NULL,
+    root BLOB NOT NULL CHECK (length(root) = 32),
+    hashes BLOB NOT NULL CHECK (length(hashes) = 8192),
+    PRIMARY KEY (level, n)
+  ) STRICT`,
+  `CREATE TABLE checkpoint (
+    size INTEGER PRIMARY KEY,
+    note TEXT NOT NULL,
+    at TEXT NOT NULL
+  ) STRICT`,
+  `CREATE TABLE witnessed (
+    ix INTEGER PRIMARY KEY,
+    city TEXT NOT NULL,
+    origin TEXT NOT NULL,
+    key TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    note TEXT NOT NULL,
+    at TEXT NOT NULL
+  ) STRICT`,
+  `CREATE TABLE contradiction (
+    ix INTEGER PRIMARY KEY,
+    city TEXT NOT NULL,
+    name TEXT NOT NULL,
+    held TEXT NOT NULL,
+    found TEXT NOT NULL,
+    detail TEXT NOT NULL,
+    at TEXT NOT NULL,
+    acknowledged_by TEXT,
+    acknowledged_at TEXT
+  ) STRICT`,
+  `CREATE TRIGGER tile_follows BEFORE INSERT ON tile
+    WHEN NEW.n IS NOT (SELECT coalesce(max(n), -1) + 1 FROM tile WHERE level = NEW.level)
+    BEGIN SELECT raise(ABORT, 'a tile follows the one before it'); END`,
+  `CREATE TRIGGER tile_not_updated BEFORE UPDATE ON tile BEGIN SELECT raise(ABORT, 'the ledger is append-only'); END`,
+  `CREATE TRIGGER tile_not_deleted BEFORE DELETE ON tile BEGIN SELECT raise(ABORT, 'the ledger is append-only'); END`,
+  `CREATE TRIGGER checkpoint_grows BEFORE INSERT ON checkpoint
+    WHEN NEW.size <= (SELECT max(size) FROM checkpoint)
+      OR NEW.size > (SELECT coalesce(max(ix), -1) + 1 FROM entry)
+    BEGIN SELECT raise(ABORT, 'a checkpoint is larger than the one before it, and of what is there'); END`,
+  `CREATE TRIGGER checkpoint_is_cosigned BEFORE UPDATE ON checkpoint
+    WHEN NEW.size IS NOT OLD.size OR NEW.at IS NOT OLD.at OR substr(NEW.note, 1, length(OLD.note)) IS NOT OLD.note
+    BEGIN SELECT raise(ABORT, 'a checkpoint does not change'); END`,
+  `CREATE TRIGGER checkpoint_stays BEFORE DELETE ON checkpoint
+    WHEN OLD.size = (SELECT max(size) FROM checkpoint)
+    BEGIN SELECT raise(ABORT, 'the newest checkpoint stays'); END`,
+  `CREATE TRIGGER witnessed_follows BEFORE INSERT ON witnessed
+    WHEN NEW.ix IS NOT (SELECT coalesce(max(ix), -1) + 1 FROM witnessed)
+    BEGIN SELECT raise(ABORT, 'a log that is known follows the others'); END`,
+  `CREATE TRIGGER witnessed_grows BEFORE UPDATE ON witnessed
+    WHEN NEW.ix IS NOT OLD.ix OR NEW.city IS NOT OLD.city OR NEW.origin IS NOT OLD.origin OR NEW.key IS NOT OLD.key
+      OR NEW.size < OLD.size OR (NEW.size = OLD.size AND OLD.note <> '')
+    BEGIN SELECT raise(ABORT, 'what was cosigned only grows'); END`,
+  `CREATE TRIGGER witnessed_not_deleted BEFORE DELETE ON witnessed
+    BEGIN SELECT raise(ABORT, 'what was cosigned stays'); END`,
+  `CREATE TRIGGER contradiction_follows BEFORE INSERT ON contradiction
+    WHEN NEW.ix IS NOT (SELECT coalesce(max(ix), -1) + 1 FROM contradiction)
+    BEGIN SELECT raise(ABORT, 'a contradiction follows the others'); END`,
+  `CREATE TRIGGER contradiction_is_acknowledged BEFORE UPDATE ON contradiction
+    WHEN OLD.acknowledged_by IS NOT NULL OR NEW.acknowledged_by IS NULL OR NEW.acknowledged_at IS NULL
+      OR NEW.ix IS NOT OLD.ix OR NEW.city IS NOT OLD.city OR NEW.name IS NOT OLD.name OR NEW.held IS NOT OLD.held
+      OR NEW.found IS NOT OLD.found OR NEW.detail IS NOT OLD.detail OR NEW.at IS NOT OLD.at
+    BEGIN SELECT raise(ABORT, 'a contradiction does not change'); END`,
+  `CREATE TRIGGER contradiction_stays BEFORE DELETE ON contradiction
+    BEGIN SELECT raise(ABORT, 'a contradiction stays'); END`,
+]
+
+/**
  * A file of version n has had the first n of these steps, in their order, whenever it was made. A step that some ledger
  * has had is never edited: a later program adds one, and a ledger of any earlier day is opened, brought up to it, and
  * verified at rest as what it is. A step adds; it must leave an older program that still has the file open able to append.
  */
-export const STEPS: readonly (readonly string[])[] = [FIRST]
+export const STEPS: readonly (readonly string[])[] = [FIRST, LOG]
 
 /** The version of the tables of a file; 0 where none was ever written. */
 function versionOf(db: DatabaseSync): number {
@@ -202,7 +277,8 @@ export function text(value: SQLOutputValue | undefined): string {
   return value
 }
 
-function optionalText(value: SQLOutputValue | undefined): string | undefined {
+/** A column's value that may be absent, held to the type that the table gives it. */
+export function optionalText(value: SQLOutputValue | undefined): string | undefined {
   return value === null || value === undefined ? undefined : text(value)
 }
 

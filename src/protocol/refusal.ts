@@ -338,6 +338,12 @@ export const refusals = {
     en: 'A breach of a commitment, a first minor offence and minor dishonesty are never given as an entry on a black list.',
     hint: 'The row belongs to another family; it says so in its reason.',
   },
+  'record.escalation-doubt': {
+    status: 403,
+    zh: '名单事由提及违反承诺、首次或轻微违法的，未经核实仅作地方提示',
+    en: 'An entry on a severe list whose words speak of a broken commitment or a minor offence is a local notice until that is verified.',
+    hint: 'Ask the authority that listed it on what the entry rests; the words stand in reason, result, name or remark.',
+  },
   'record.undetermined': {
     status: 503,
     zh: '该主体有记录的状态或名单类别无法判定，不得视为无记录',
@@ -427,6 +433,12 @@ export const refusals = {
     zh: '日志暂不可写，未作答复',
     en: 'The ledger cannot be written, so nothing is answered.',
     hint: 'Free space on the data volume; service resumes by itself.',
+  },
+  'ledger.contradicted': {
+    status: 503,
+    zh: '日志与此前公布的不一致，已停止答复',
+    en: 'The ledger is not the one that was published before, so nothing is answered.',
+    hint: 'An old copy or a changed one: bring back the newest; `xinqiao ledger verify` and the log say what differs.',
   },
   'department.key': {
     status: 401,

@@ -1,5 +1,5 @@
 /** Our own keys: read from files only we can read, held to the certificates that the federation knows us by, and changed in time. */
-import { createPrivateKey, type KeyObject } from 'node:crypto'
+import { createPrivateKey, generateKeyPairSync, type KeyObject } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
@@ -22,6 +22,8 @@ export type Keys = {
   readonly transport: Transport & { readonly keyPem: string }
   /** For what is encrypted to us, by `kid`, the newest first; none where we never made one. */
   readonly openers: ReadonlyMap<string, Opener>
+  /** Ed25519; signs checkpoints of our log, and cosigns those of others. It does not change: a log is known by its key. */
+  readonly log: KeyObject
   /** What we publish of ourselves: every key that a peer may see of us, the next one included. */
   readonly described: Described
   /** Epoch milliseconds at which the next key has been published long enough; undefined where none waits. */
@@ -65,6 +67,7 @@ export async function readKeys(
   const [signing = [], transport = [], encryption = []] = uses.map(use =>
     readPrivate(places.keys, use, passphrase, faults),
   )
+  const log = readLogKey(places.keys, passphrase, faults)
   const { anchors } = members
   const own = [...members.chainsOf(entityOf(city)), ...admitted.keys.map(({ chain }) => chain), ...admitted.transport]
 
@@ -78,7 +81,7 @@ export async function readKeys(
   const since = readPublished(places.data)
   const current = choose(published, since, members, city, now)
   const [first] = shown
-  if (current === undefined || first === undefined) {
+  if (current === undefined || first === undefined || log === undefined) {
     if (faults.length === 0) {
       const problem =
         current === undefined ? 'no signing key is of an algorithm of the rules' : 'no transport key of its own'
@@ -96,6 +99,7 @@ export async function readKeys(
       chain: first.chain,
       keyPem: first.key.export({ type: 'pkcs8', format: 'pem' }).toString(),
     },
+    log,
     openers: new Map(openers.map(opener => [opener.kid, opener])),
     described: {
       ...admitted,
@@ -114,6 +118,28 @@ export async function readKeys(
 export function checkKeyFiles(places: KeyPlaces, faults: Fault[]): void {
   const passphrase = readPassphrase(places.passphrase, faults)
   for (const use of uses) readPrivate(places.keys, use, passphrase, faults)
+  readLogKey(places.keys, passphrase, faults)
+}
+
+const LOG_KEY = 'log.pem'
+
+/** A fresh key of a log, as a PKCS #8 PEM. */
+export function newLogKey(): string {
+  return generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
+}
+
+/** The key of our log. Faults: there is none, others may read it, it is not Ed25519. */
+function readLogKey(folder: string, passphrase: string | undefined, faults: Fault[]): KeyObject | undefined {
+  const path = join(folder, LOG_KEY)
+  const remedy = `make one with \`${MAKE} log\`, once: peers know the log by it`
+  if (!existsSync(path)) {
+    faults.push({ file: LOG_KEY, path: '', problem: 'there is no such key file', remedy })
+    return undefined
+  }
+  const key = readKeyFile(path, LOG_KEY, passphrase, faults)
+  if (key === undefined || key.asymmetricKeyType === 'ed25519') return key
+  faults.push({ file: LOG_KEY, path: '', problem: 'is not an Ed25519 key', remedy })
+  return undefined
 }
 
 /** The keys to open with. One key, one use: faults are a key that signs or connects as well, and one of another kind. */

@@ -22,6 +22,7 @@ import {
   bears,
   certifiedKey,
   type Described,
+  type LogMetadata,
   numberOf,
   OFFICE,
   pemOf,
@@ -42,6 +43,8 @@ export type Member = {
   readonly transport: readonly Transport[]
   /** Keys to encrypt to, by `kid`; the first is the one to use. */
   readonly encryption: ReadonlyMap<string, EncryptionKey>
+  /** Its log, as it says itself; undefined until it was heard. */
+  readonly log: LogMetadata | undefined
 }
 
 /** A certificate for TLS, with its issuers: as PEM, and as read. */
@@ -260,7 +263,7 @@ type State = {
  */
 function memberOf(admitted: Described, said: Said | undefined, rules: Rules): Member {
   const { id, name, divisions, endpoint } = admitted
-  const { keys, transport, encryption } = said?.described ?? admitted
+  const { keys, transport, encryption, log } = said?.described ?? admitted
   const usable = keys.filter(({ alg }) => rules.algorithms.includes(alg))
   const signing = new Set(keys.map(({ kid }) => kid))
   return {
@@ -270,6 +273,7 @@ function memberOf(admitted: Described, said: Said | undefined, rules: Rules): Me
     endpoint,
     keys: new Map(usable.map(key => [key.kid, key])),
     transport: transport.map(chain => ({ pem: pemOf(chain), chain })),
+    log,
     encryption: new Map(
       encryption
         .map(readEncryptionJwk)

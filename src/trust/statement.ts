@@ -43,6 +43,13 @@ export const Printed = z
   .max(100)
   .regex(/^[^\p{C}\p{Zl}\p{Zp}]+$/u, 'holds a character that does not show')
 
+/** Where a member's ledger is to be watched: the origin of its log and the C2SP verifier key of its checkpoints. */
+const LogMetadata = z.strictObject({
+  origin: z.string().regex(/^xinqiao\/[a-z][a-z0-9-]{1,30}\/[0-9a-f-]{36}$/),
+  key: z.string().max(200),
+})
+export type LogMetadata = z.infer<typeof LogMetadata>
+
 /** What of a member is the same in the office's statement about it and in its own. */
 const GatewayMetadata = z.strictObject({
   name: z.strictObject({ zh: Printed, en: Printed }),
@@ -55,6 +62,8 @@ const GatewayMetadata = z.strictObject({
   endpoint: z.url({ protocol: /^https$/ }).max(200),
   transport: z.array(Chain).min(1).max(8),
   encryption: z.array(EncryptionJwk).max(4),
+  /** Of the member's own word: the office's does not name it. */
+  log: LogMetadata.optional(),
 })
 
 /** The federation's rules, the same for everyone, in force from the roll that names them. */
@@ -120,6 +129,7 @@ export type Described = {
   readonly keys: readonly CertifiedKey[]
   readonly transport: readonly (readonly Certificate[])[]
   readonly encryption: readonly Readonly<Record<string, string>>[]
+  readonly log?: LogMetadata | undefined
 }
 
 /** A roll that the office's certificate proves. */
@@ -307,13 +317,14 @@ function jwksOf(keys: readonly CertifiedKey[]): z.infer<typeof SigningJwks> {
   }
 }
 
-function metadataOf({ name, divisions, endpoint, transport, encryption }: Described): GatewayMetadata {
+function metadataOf({ name, divisions, endpoint, transport, encryption, log }: Described): GatewayMetadata {
   return {
     name: { ...name },
     divisions: [...divisions],
     endpoint,
     transport: transport.map(x5c),
     encryption: encryption.map(each => ({ ...each })),
+    ...(log && { log }),
   }
 }
 

@@ -1,0 +1,37 @@
+/** A ledger is named by its place, the path of a file or the URL of a PostgreSQL; nobody but this file asks which. */
+import type { Ledger } from './ledger.ts'
+import type { LogStore } from './log.ts'
+import { createPostgresLedger, isPostgres, openPostgresLedger } from './postgres.ts'
+import { verifyPostgres } from './postgres-verify.ts'
+import { createLedger, openLedger } from './sqlite.ts'
+import { openLogStore } from './sqlite-log.ts'
+import { verifyLedger } from './verify.ts'
+import type { Verification, VerifyOptions } from './walk.ts'
+
+/**
+ * Makes a ledger where there is none; in PostgreSQL a `role` may be named that shall append and read only. Throws `ledger.unavailable` where one is, or where
+ * none can be.
+ */
+export async function createLedgerAt(place: string, city: string, role?: string): Promise<void> {
+  if (isPostgres(place)) await createPostgresLedger(place, { city }, role)
+  else createLedger(place, city)
+}
+
+/** Opens this city's ledger for appending. Evidence is held for `retentionDays`. Throws `ledger.unavailable`, with the reason. */
+export async function openLedgerAt(
+  place: string,
+  city: string,
+  options: { readonly retentionDays?: number } = {},
+): Promise<Ledger> {
+  return isPostgres(place) ? openPostgresLedger(place, city, options) : openLedger(place, city, options)
+}
+
+/** Opens the transparency log of a ledger that `openLedgerAt` has opened. Throws `ledger.unavailable`. */
+export async function openLogStoreAt(place: string): Promise<LogStore> {
+  return openLogStore(place)
+}
+
+/** Verifies a ledger, in use or at rest. Throws `ledger.unavailable` only when there is none, or no server. */
+export async function verifyLedgerAt(place: string, options: VerifyOptions = {}): Promise<Verification> {
+  return isPostgres(place) ? verifyPostgres(place, options) : verifyLedger(place, options)
+}

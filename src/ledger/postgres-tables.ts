@@ -1,0 +1,278 @@
+/**
+ * What a ledger in PostgreSQL is made of: tables that take nothing back, and functions that are the only way in.
+ *
+ * A gateway needs no right to any table but to read it: `append_group` and its like run with the rights of the owner. A role
+ * that may only connect, read and call them cannot change an entry, whatever becomes of the gateway that uses it.
+ */
+import type postgres from 'postgres'
+
+type Sql = postgres.ISql
+
+/**
+ * A member of an entry's text. The escape of U+0000, which PostgreSQL cannot hold as a text, is read as U+FFFD: what is
+ * searched may differ in that character, and `matches` decides; the text of the entry does not change.
+ */
+const said = (member: string) => `(replace(body, '\\u0000', '\\ufffd')::json ->> '${member}')`
+const column = (member: string) => `${member} text COLLATE "C" GENERATED ALWAYS AS (${said(member)}) STORED`
+const isInbound = `jti IS NOT NULL AND kind NOT IN ('asked', 'outcome')`
+
+/** Each with its text, so that a changed one is found; the language is PL/pgSQL throughout. */
+const functions: readonly { readonly head: string; readonly name: string; readonly body: string }[] = [
+  {
+    name: 'refuse_change',
+    head: 'refuse_change() RETURNS trigger',
+    body: `BEGIN RAISE EXCEPTION 'the ledger takes nothing back: % of %', TG_OP, TG_TABLE_NAME USING ERRCODE = 'XQ001'; END`,
+  },
+  {
+    name: 'follow_head',
+    head: 'follow_head() RETURNS trigger',
+    body: `DECLARE
+  the_index bigint;
+  the_head bytea;
+BEGIN
+  SELECT ix, link INTO the_index, the_head FROM entry ORDER BY ix DESC LIMIT 1;
+  IF NOT FOUND THEN SELECT -1, origin INTO the_index, the_head FROM ledger; END IF;
+  IF NEW.ix IS DISTINCT FROM the_index + 1 OR NEW.previous IS DISTINCT FROM the_head THEN
+    RAISE EXCEPTION 'an entry follows the head' USING ERRCODE = 'XQ001';
+  END IF;
+  RETURN NEW;
+END`,
+  },
+  {
+    name: 'come_with_entry',
+    head: 'come_with_entry() RETURNS trigger',
+    body: `BEGIN
+  IF NEW.ix IS DISTINCT FROM (SELECT max(ix) FROM entry) THEN
+    RAISE EXCEPTION 'evidence comes with its entry' USING ERRCODE = 'XQ001';
+  END IF;
+  RETURN NEW;
+END`,
+  },
+  {
+    name: 'come_with_evidence',
+    head: 'come_with_evidence() RETURNS trigger',
+    body: `BEGIN
+  IF NOT EXISTS (SELECT FROM evidence WHERE ix = NEW.ix) THEN
+    RAISE EXCEPTION 'an answer is signed once' USING ERRCODE = 'XQ001';
+  END IF;
+  RETURN NEW;
+END`,
+  },
+  {
+    name: 'expire_only',
+    head: 'expire_only() RETURNS trigger',
+    body: `BEGIN
+  IF EXISTS (SELECT FROM evidence WHERE ix = OLD.ix AND (TG_TABLE_NAME = 'signed' OR expires_at > extract(epoch FROM now()))) THEN
+    RAISE EXCEPTION 'evidence is held until it expires' USING ERRCODE = 'XQ001';
+  END IF;
+  RETURN OLD;
+END`,
+  },
+  {
+    // One statement, and a transaction of its own: no gateway ever holds the lock while it thinks, or when it has died.
+    // Asked again for the turn that it took last, it says what it said, so an answer that was lost on the way is no loss.
+    name: 'append_group',
+    head: `append_group(the_writer uuid, the_turn bigint, the_items json, the_answers json)
+  RETURNS TABLE (place bigint, before_it bytea, its_link bytea)`,
+    body: `#variable_conflict use_column
+DECLARE
+  the_head bytea;
+  the_index bigint;
+  the_last record;
+  the_item record;
+  the_link bytea;
+  the_places bigint[] := '{}';
+BEGIN
+  IF current_setting('synchronous_commit') NOT IN ('on', 'remote_apply') THEN
+    RAISE EXCEPTION 'synchronous_commit is %', current_setting('synchronous_commit') USING ERRCODE = 'XQ002';
+  END IF;
+  SELECT origin INTO STRICT the_head FROM ledger FOR UPDATE;
+  SELECT turn, places INTO the_last FROM writer WHERE id = the_writer;
+  IF the_last.turn > the_turn THEN
+    RAISE EXCEPTION 'a group that was given up came late' USING ERRCODE = 'XQ002';
+  END IF;
+  IF the_last.turn = the_turn THEN
+    RETURN QUERY SELECT stood.ix, entry.previous, entry.link
+      FROM unnest(the_last.places) WITH ORDINALITY AS stood (ix, n) LEFT JOIN entry ON entry.ix = stood.ix ORDER BY n;
+    RETURN;
+  END IF;
+  INSERT INTO signed (ix, header, before, after, signature)
+    SELECT answer.ix, answer.header, answer.before, answer.after, answer.signature
+      FROM json_to_recordset(the_answers)
+        AS answer (ix bigint, header text, before text, after text, signature text)
+      WHERE EXISTS (SELECT FROM evidence WHERE ix = answer.ix)
+    ON CONFLICT DO NOTHING;
+  SELECT ix + 1, link INTO the_index, the_link FROM entry ORDER BY ix DESC LIMIT 1;
+  IF FOUND THEN the_head := the_link; ELSE the_index := 0; END IF;
+  FOR the_item IN
+    SELECT * FROM json_to_recordset(the_items) AS item (body text, question text, answer text, expires bigint)
+  LOOP
+    the_link := sha256('\\x02'::bytea || the_head || sha256('\\x00'::bytea || convert_to(the_item.body, 'UTF8')));
+    INSERT INTO entry (ix, body, previous, link) VALUES (the_index, the_item.body, the_head, the_link)
+      ON CONFLICT (peer, jti) WHERE ${isInbound} DO NOTHING;
+    place := NULL; before_it := NULL; its_link := NULL;
+    IF FOUND THEN
+      IF the_item.expires IS NOT NULL THEN
+        INSERT INTO evidence (ix, question, answer, expires_at) VALUES (the_index,
+          decode(the_item.question, 'base64'), decode(the_item.answer, 'base64'), the_item.expires);
+      END IF;
+      INSERT INTO subject (uscc, ix)
+        SELECT DISTINCT uscc, the_index FROM json_array_elements_text(
+          coalesce(replace(the_item.body, '\\u0000', '\\ufffd')::json -> 'subjects', '[]')) AS uscc;
+      place := the_index; before_it := the_head; its_link := the_link;
+      the_index := the_index + 1;
+      the_head := the_link;
+    END IF;
+    the_places := the_places || place;
+    RETURN NEXT;
+  END LOOP;
+  INSERT INTO writer (id, turn, places, at) VALUES (the_writer, the_turn, the_places, now())
+    ON CONFLICT (id) DO UPDATE SET turn = EXCLUDED.turn, places = EXCLUDED.places, at = EXCLUDED.at;
+END`,
+  },
+  {
+    name: 'let_go',
+    head: 'let_go(the_indexes bigint[]) RETURNS bigint',
+    body: `DECLARE the_count bigint;
+BEGIN
+  DELETE FROM evidence WHERE ix = ANY (the_indexes) AND expires_at <= extract(epoch FROM now());
+  GET DIAGNOSTICS the_count = ROW_COUNT;
+  DELETE FROM signed WHERE ix = ANY (the_indexes) AND NOT EXISTS (SELECT FROM evidence WHERE evidence.ix = signed.ix);
+  RETURN the_count;
+END`,
+  },
+  {
+    name: 'try_write',
+    head: 'try_write() RETURNS void',
+    body: `BEGIN
+  UPDATE probe SET turn = turn + 1;
+  DELETE FROM writer WHERE at < now() - interval '1 day';
+END`,
+  },
+]
+
+/** A trigger by its table and name, and what follows those two words. */
+const triggers: readonly (readonly [table: string, name: string, rest: string])[] = [
+  ...['ledger', 'entry', 'evidence', 'signed', 'subject'].map(
+    table =>
+      [
+        table,
+        `${table}_not_truncated`,
+        'BEFORE TRUNCATE %s FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()',
+      ] as const,
+  ),
+  ['ledger', 'ledger_not_changed', 'BEFORE UPDATE OR DELETE %s FOR EACH ROW EXECUTE FUNCTION refuse_change()'],
+  ['entry', 'entry_not_changed', 'BEFORE UPDATE OR DELETE %s FOR EACH ROW EXECUTE FUNCTION refuse_change()'],
+  ['entry', 'entry_follows_head', 'BEFORE INSERT %s FOR EACH ROW EXECUTE FUNCTION follow_head()'],
+  ['subject', 'subject_not_changed', 'BEFORE UPDATE OR DELETE %s FOR EACH ROW EXECUTE FUNCTION refuse_change()'],
+  ['evidence', 'evidence_not_updated', 'BEFORE UPDATE %s FOR EACH ROW EXECUTE FUNCTION refuse_change()'],
+  ['evidence', 'evidence_beside_entry', 'BEFORE INSERT %s FOR EACH ROW EXECUTE FUNCTION come_with_entry()'],
+  ['evidence', 'evidence_expires', 'BEFORE DELETE %s FOR EACH ROW EXECUTE FUNCTION expire_only()'],
+  ['signed', 'signed_not_updated', 'BEFORE UPDATE %s FOR EACH ROW EXECUTE FUNCTION refuse_change()'],
+  ['signed', 'signed_beside_evidence', 'BEFORE INSERT %s FOR EACH ROW EXECUTE FUNCTION come_with_evidence()'],
+  ['signed', 'signed_expires', 'BEFORE DELETE %s FOR EACH ROW EXECUTE FUNCTION expire_only()'],
+]
+
+/**
+ * As in SQLite one fact stands in one place, and what is searched is computed from the text. Here each column has an index
+ * of its own with the place behind it, so that the newest entries of a peer are read from its end.
+ */
+const tables = [
+  `CREATE TABLE ledger (
+    one integer PRIMARY KEY CHECK (one = 1),
+    city text NOT NULL,
+    id text NOT NULL,
+    created text NOT NULL,
+    origin bytea NOT NULL CHECK (length(origin) = 32)
+  )`,
+  `CREATE TABLE entry (
+    ix bigint PRIMARY KEY,
+    body text COLLATE "C" NOT NULL,
+    previous bytea NOT NULL CHECK (length(previous) = 32),
+    link bytea NOT NULL CHECK (link = sha256('\\x02'::bytea || previous || sha256('\\x00'::bytea || convert_to(body, 'UTF8')))),
+    ${column('kind')} NOT NULL,
+    ${column('at')} NOT NULL,
+    ${['peer', 'jti', 'purpose', 'department', 'code'].map(column).join(',\n    ')},
+    outcome text COLLATE "C" GENERATED ALWAYS AS (CASE ${said('kind')} WHEN 'answered' THEN 'answered'
+      WHEN 'refused' THEN 'refused' WHEN 'declined' THEN 'refused' WHEN 'outcome' THEN ${said('outcome')} END) STORED
+  )`,
+  `CREATE UNIQUE INDEX entry_inbound ON entry (peer, jti) WHERE ${isInbound}`,
+  `CREATE INDEX entry_at ON entry (at, ix)`,
+  ...['kind', 'peer', 'purpose', 'department', 'outcome', 'code'].map(
+    name => `CREATE INDEX entry_${name} ON entry (${name}, ix) WHERE ${name} IS NOT NULL`,
+  ),
+  `CREATE TABLE subject (uscc text COLLATE "C", ix bigint, PRIMARY KEY (uscc, ix))`,
+  // Texts of whatever a peer sent: as bytes, since PostgreSQL has no text with U+0000.
+  `CREATE TABLE evidence (ix bigint PRIMARY KEY, question bytea, answer bytea, expires_at bigint NOT NULL)`,
+  `CREATE TABLE signed (ix bigint PRIMARY KEY, header text, before text NOT NULL, after text, signature text)`,
+  `CREATE TABLE writer (id uuid PRIMARY KEY, turn bigint NOT NULL, places bigint[] NOT NULL, at timestamptz NOT NULL)`,
+  `CREATE TABLE probe (one integer PRIMARY KEY CHECK (one = 1), turn bigint NOT NULL)`,
+  `INSERT INTO probe VALUES (1, 0)`,
+]
+
+/** Makes the tables in the first schema of the connection's search_path, which has to be there. Runs in the caller's transaction. */
+export async function makeTables(sql: Sql): Promise<void> {
+  for (const text of tables) await sql.unsafe(text)
+  for (const { head, name, body } of functions) {
+    await sql.unsafe(
+      `CREATE FUNCTION ${head} LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $ledger$${body}$ledger$`,
+    )
+    await sql.unsafe(`REVOKE ALL ON FUNCTION ${name} FROM PUBLIC`)
+  }
+  for (const [table, name, rest] of triggers) {
+    await sql.unsafe(`CREATE TRIGGER ${name} ${rest.replace('%s', `ON ${table}`)}`)
+  }
+}
+
+/** Lets a role append and read, and nothing else. */
+export async function grantTo(sql: Sql, role: string): Promise<void> {
+  const [row] = await sql<{ schema: string }[]>`SELECT current_schema() AS schema`
+  const schema = sql(row?.schema ?? 'public')
+  await sql`GRANT USAGE ON SCHEMA ${schema} TO ${sql(role)}`
+  await sql`GRANT SELECT ON ledger, entry, evidence, signed, subject TO ${sql(role)}`
+  await sql`GRANT EXECUTE ON FUNCTION append_group, let_go, try_write TO ${sql(role)}`
+}
+
+/** How tables, triggers and functions differ from those that `makeTables` makes, one sentence each; none when they do not. */
+export async function tableFaults(sql: Sql): Promise<string[]> {
+  const faults: string[] = []
+  const found = await sql<{ name: string; body: string }[]>`
+    SELECT proname AS name, prosrc AS body FROM pg_proc WHERE pronamespace = current_schema()::regnamespace`
+  for (const { name, body } of functions) {
+    const there = found.filter(each => each.name === name)
+    if (there.length === 0) faults.push(`function ${name} is missing`)
+    else if (there.some(each => each.body !== body)) faults.push(`function ${name} was changed`)
+  }
+  const hung = await sql<{ name: string; at: string; enabled: string; text: string }[]>`
+    SELECT tgname AS name, relname AS at, tgenabled AS enabled, pg_get_triggerdef(pg_trigger.oid) AS text
+      FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid
+      WHERE relnamespace = current_schema()::regnamespace AND NOT tgisinternal`
+  for (const [table, name, rest] of triggers) {
+    const trigger = hung.find(each => each.name === name && each.at === table)
+    const [event = ''] = rest.split(' %s')
+    if (trigger === undefined) faults.push(`trigger ${name} is missing`)
+    else if (trigger.enabled !== 'O' && trigger.enabled !== 'A') faults.push(`trigger ${name} is switched off`)
+    else if (!sameEvents(trigger.text, event) || trigger.text.includes(' WHEN ('))
+      faults.push(`trigger ${name} was changed`)
+  }
+  const ours = new Set(['ledger', 'entry', 'evidence', 'signed', 'subject', 'writer', 'probe'])
+  for (const { name, at } of hung) {
+    if (ours.has(at) && !triggers.some(each => each[0] === at && each[1] === name))
+      faults.push(`trigger ${name} was added`)
+  }
+  const [index] = await sql<{ sound: boolean }[]>`
+    SELECT indisunique AND indisvalid AS sound FROM pg_index
+      WHERE indexrelid = to_regclass(format('%I.entry_inbound', current_schema()))`
+  if (index?.sound !== true) faults.push('index entry_inbound is missing')
+  return faults
+}
+
+/** PostgreSQL writes the events of a trigger in an order of its own. */
+function sameEvents(text: string, wanted: string): boolean {
+  const events = (each: string) =>
+    each
+      .match(/BEFORE|AFTER|INSERT|DELETE|UPDATE|TRUNCATE/g)
+      ?.sort()
+      .join() ?? ''
+  return events(text.slice(text.indexOf(' BEFORE '), text.indexOf(' ON '))) === events(wanted)
+}

@@ -1,0 +1,502 @@
+/**
+ * The ledger of several gateways: one PostgreSQL (15 or later), to which each of them appends, and none holds up another.
+ *
+ * A group is written by one statement, `append_group`, that takes the lock of the ledger, follows its head and commits: a
+ * gateway that stops in the middle stops nobody. Where the answer to a statement is lost, the group may be written or not;
+ * it is then sent again, as the same turn of the same writer, until the server says what became of it. Nobody is told
+ * anything before that; and whoever is told `ledger.unavailable` after all has lost an answer, never an entry that left.
+ */
+import { randomUUID } from 'node:crypto'
+import { setTimeout as pause } from 'node:timers/promises'
+import postgres from 'postgres'
+import { z } from 'zod'
+import type { Receipt } from '#protocol/message.ts'
+import { Refusal, refuse } from '#protocol/refusal.ts'
+import { base64url, type Identity, leafHash, nextLink, originLink, readEntry } from './entry.ts'
+import { putTogether, takeApart } from './evidence.ts'
+import { matches } from './filter.ts'
+import type { Evidence, Filter, Ledger, Page, Recorded, SignedAnswer } from './ledger.ts'
+import { grantTo, makeTables, tableFaults } from './postgres-tables.ts'
+import { DEFAULT_RETENTION_DAYS, type Item, openQueue, replayable, type Written } from './queue.ts'
+
+export type Connection = postgres.Sql
+
+/** How long the server may take over a statement, and how much longer we listen to a network that says nothing; ms. */
+const STATEMENT = 3_000
+const SILENCE = 1_000
+/** How long a group is asked after whose fate is not known, and the pause between two tries; ms. */
+const DOUBT = 10_000
+const AGAIN = 100
+/** Entries that one page of a search looks at, where no single index leads to what is looked for. */
+const SCAN = 20_000
+/** By how much the clocks of gateways, or one that was set back, may put entries out of the order of time; ms. */
+const DISORDER = 3_600_000
+
+/** A URL of a ledger in PostgreSQL, rather than the path of a file. */
+export function isPostgres(place: string): boolean {
+  return /^postgres(ql)?:\/\//.test(place)
+}
+
+/**
+ * Makes a ledger where there is none: in the first schema of the connection's search_path, owned by the role that connects.
+ * `role` is another that may then append and read, and nothing else: the one for gateways.
+ * Throws `ledger.unavailable` where one is, or where the server is too old or keeps less than what it is told to.
+ */
+export async function createPostgresLedger(
+  url: string,
+  { city, id = randomUUID(), created = new Date().toISOString() }: Pick<Identity, 'city'> & Partial<Identity>,
+  role?: string,
+): Promise<void> {
+  // With the pipeline that postgres.js needs for `begin`; nothing here is ever cancelled.
+  const sql = connect(url, 1, {}, 100)
+  try {
+    const faults = await serverFaults(sql)
+    if (faults.length > 0) throw new Error(faults.join('; '))
+    const identity = { city, id, created }
+    await sql.begin(async tx => {
+      const [there] = await tx`SELECT to_regclass(format('%I.ledger', current_schema())) AS ledger`
+      if (there?.['ledger'] !== null) throw new Error('a ledger is there already; it is not begun twice')
+      await makeTables(tx)
+      await tx`INSERT INTO ledger VALUES (1, ${city}, ${id}, ${created}, ${Buffer.from(originLink(identity))})`
+      if (role !== undefined) await grantTo(tx, role)
+    })
+  } catch (fault) {
+    throw unavailable(fault)
+  } finally {
+    await sql.end({ timeout: 1 })
+  }
+}
+
+/**
+ * Opens the ledger of this city for appending, as one of any number of processes. Evidence is held for `retentionDays`.
+ * Throws `ledger.unavailable` when the server cannot be reached, has no ledger, one of another city, one whose tables,
+ * triggers or functions were changed, or does not promise that what it commits is kept.
+ */
+export async function openPostgresLedger(
+  url: string,
+  city: string,
+  { retentionDays = DEFAULT_RETENTION_DAYS } = {},
+): Promise<Ledger> {
+  const store = await openPostgresStore(url)
+  try {
+    if (store.identity.city !== city) throw new Error(`it is the ledger of ${store.identity.city}, not of ${city}`)
+    const { since, most } = replayable()
+    const earlier = await store.messagesSince(since, most)
+    return serve(store, earlier, retentionDays * 86_400)
+  } catch (fault) {
+    await store.close()
+    throw unavailable(fault)
+  }
+}
+
+const IdentityRow = z.object({
+  city: z.string(),
+  id: z.string(),
+  created: z.string(),
+  origin: z.instanceof(Uint8Array),
+})
+/** PostgreSQL's bigint comes as a text. */
+export const place = z
+  .string()
+  .regex(/^-?[0-9]+$/)
+  .transform(Number)
+const Bytes = z.instanceof(Uint8Array)
+const PlacedRow = z.object({ place: place.nullable(), before_it: Bytes.nullable(), its_link: Bytes.nullable() })
+export const IndexRow = z.object({ ix: place })
+const HoldingRow = z.object({ ix: place, expires_at: place })
+const EntryRow = z.object({ ix: place, body: z.string(), link: Bytes })
+export const EvidenceRow = z.object({
+  question: Bytes.nullable(),
+  answer: Bytes.nullable(),
+  header: z.string().nullable(),
+  before: z.string().nullable(),
+  after: z.string().nullable(),
+  signature: z.string().nullable(),
+})
+
+export type PostgresStore = Awaited<ReturnType<typeof openPostgresStore>>
+
+/** The tables behind a ledger, before any queue; for `openPostgresLedger`, and for what moves a ledger or walks through it. */
+export async function openPostgresStore(url: string) {
+  const writing = openLine(url, 1)
+  const reading = openLine(url, 3)
+  const leading = openLine(url, 1, { idle_session_timeout: 0 })
+  try {
+    const faults = await reading.ask(async sql => [...(await serverFaults(sql)), ...(await tableFaults(sql))])
+    if (faults.length > 0) throw new Error(faults.join('; '))
+    const identity = await reading.ask(readIdentity)
+    return store(identity)
+  } catch (fault) {
+    await Promise.all([writing.close(), reading.close()])
+    throw unavailable(fault)
+  }
+
+  function store(identity: Identity) {
+    const me = randomUUID()
+    let turn = 0
+
+    /** One statement that is the group's whole transaction; asked again until its outcome is known. */
+    async function write(group: readonly Item[], signed: ReadonlyMap<number, SignedAnswer>): Promise<Written> {
+      turn += 1
+      const items = JSON.stringify(
+        group.map(({ body, evidence, expiresAt }) => ({ body, ...held(evidence, expiresAt) })),
+      )
+      const answers = JSON.stringify([...signed].map(([ix, answer]) => ({ ix, ...takeApart(answer) })))
+      const mine = turn
+      const until = Date.now() + DOUBT
+      let doubt = false
+      for (;;) {
+        try {
+          const rows = await writing.ask(
+            sql => sql`SELECT * FROM append_group(${me}, ${mine}, ${items}::text::json, ${answers}::text::json)`,
+          )
+          return placed(group, z.array(PlacedRow).parse(rows))
+        } catch (fault) {
+          // An answer to a later try says nothing of what became of an earlier one.
+          doubt ||= !isAnswer(fault) && mayHaveBeenDone(fault)
+          if (!doubt || Date.now() > until) throw unavailable(fault)
+          await pause(AGAIN)
+        }
+      }
+    }
+
+    return { identity, write, reading, messagesSince, leads, close }
+
+    /** A lock of this very connection, which the server takes back as soon as it is gone. */
+    async function leads(): Promise<boolean> {
+      try {
+        const [row] = await leading.ask(
+          sql => sql<{ leads: boolean }[]>`SELECT pg_try_advisory_lock(hashtextextended(${identity.id}, 0)) AS leads`,
+        )
+        return row?.leads === true
+      } catch {
+        return false
+      }
+    }
+
+    async function messagesSince(since: string, most: number): Promise<string[]> {
+      const rows = await reading.ask(
+        sql => sql<{ message: string }[]>`SELECT peer || ' ' || jti AS message FROM entry
+          WHERE at >= ${since} AND jti IS NOT NULL AND kind NOT IN ('asked', 'outcome') ORDER BY at DESC LIMIT ${most}`,
+      )
+      return rows.map(({ message }) => message).reverse()
+    }
+
+    async function close(): Promise<void> {
+      await Promise.all([writing.close(), reading.close(), leading.close()])
+    }
+  }
+}
+
+function held(evidence: Evidence | undefined, expires: number) {
+  const base64 = (text: string | undefined) => text && Buffer.from(text).toString('base64')
+  return evidence && { question: base64(evidence.question), answer: base64(evidence.answer), expires }
+}
+
+/** What the server says, held against what we gave it: a link that is not of our texts is none of ours. */
+function placed(group: readonly Item[], rows: readonly z.infer<typeof PlacedRow>[]): Written {
+  if (rows.length !== group.length)
+    throw refuse('ledger.unavailable', `${rows.length} places for ${group.length} entries`)
+  return group.map(({ body, at }, i): Receipt | Refusal => {
+    const { place, before_it: previous, its_link: link } = rows[i] ?? {}
+    if (typeof place !== 'number' || !previous || !link) return refuse('token.replayed')
+    const leaf = leafHash(body)
+    if (Buffer.compare(nextLink(previous, leaf), link) !== 0) {
+      return refuse('ledger.unavailable', `entry ${place} does not have the link of its text`)
+    }
+    return { index: place, leaf: base64url(leaf), link: base64url(link), at }
+  })
+}
+
+function serve(store: PostgresStore, earlier: readonly string[], retention: number): Ledger {
+  const { identity, reading } = store
+  const queue = openQueue({ write: store.write, retention, earlier, release: store.close })
+  const read = async <T>(question: (sql: Connection) => Promise<T>): Promise<T> => {
+    try {
+      return await reading.ask(question)
+    } catch (fault) {
+      throw unavailable(fault)
+    }
+  }
+
+  return {
+    city: identity.city,
+    id: identity.id,
+    append: queue.append,
+    keep: queue.keep,
+    seen: queue.seen,
+
+    entry: async index => {
+      if (!Number.isSafeInteger(index)) return undefined
+      const [row] = await read(sql => sql`SELECT ix, body, link FROM entry WHERE ix = ${index}`)
+      return row && recorded(row)
+    },
+
+    evidence: async index => {
+      if (!Number.isSafeInteger(index)) return undefined
+      const [row] = await read(
+        sql => sql`SELECT question, answer, header, before, after, signature
+          FROM evidence LEFT JOIN signed USING (ix) WHERE ix = ${index}`,
+      )
+      return row && readEvidence(row)
+    },
+
+    entries: async ({ from, limit }) => {
+      const rows = await read(
+        sql => sql`SELECT ix, body, link FROM entry WHERE ix >= ${from} ORDER BY ix LIMIT ${limit}`,
+      )
+      return rows.map(recorded)
+    },
+
+    search: async (filter, { before, limit }) => read(sql => search(sql, filter, before, limit)),
+
+    head: async () => read(sql => headOf(sql, identity)),
+    count: async () => (await read(sql => headOf(sql, identity))).count,
+
+    subjectsSince: async (peer, instant) => {
+      const since = new Date(instant).toISOString()
+      const rows = await read(
+        sql => sql<{ agreement: string; n: string }[]>`
+          SELECT text -> 'agreement' ->> 'id' AS agreement, sum(json_array_length(text -> 'subjects')) AS n
+            FROM (SELECT replace(body, '\\u0000', '\\ufffd')::json AS text FROM entry
+              WHERE at >= ${since} AND kind = 'answered' AND peer = ${peer}) AS answered GROUP BY agreement`,
+      )
+      return new Map(rows.map(({ agreement, n }) => [agreement, Number(n)]))
+    },
+
+    holding: async ({ from, limit }) => {
+      const rows = await read(
+        sql => sql`SELECT ix, expires_at FROM evidence WHERE ix >= ${from} ORDER BY ix LIMIT ${limit}`,
+      )
+      return z
+        .array(HoldingRow)
+        .parse(rows)
+        .map(row => ({ index: row.ix, until: row.expires_at }))
+    },
+
+    letGo: async indexes => {
+      queue.assertOpen()
+      const [row] = await read(sql => sql`SELECT let_go(string_to_array(${indexes.join()}, ',')::bigint[]) AS ix`)
+      return IndexRow.parse(row).ix
+    },
+
+    leads: store.leads,
+
+    writable: async () => {
+      queue.assertOpen()
+      await read(sql => sql`SELECT try_write()`)
+    },
+
+    close: queue.close,
+    [Symbol.asyncDispose]: queue.close,
+  }
+}
+
+async function headOf(sql: Connection, identity: Identity): Promise<{ count: number; link: string }> {
+  const [row] = await sql`SELECT ix, body, link FROM entry ORDER BY ix DESC LIMIT 1`
+  if (row === undefined) return { count: 0, link: base64url(originLink(identity)) }
+  const { ix, link } = EntryRow.parse(row)
+  return { count: ix + 1, link: base64url(link) }
+}
+
+function recorded(row: unknown): Recorded {
+  const { ix, body, link } = EntryRow.parse(row)
+  const entry = readEntry(body)
+  return { entry, receipt: { index: ix, leaf: base64url(leafHash(body)), link: base64url(link), at: entry.at } }
+}
+
+/** A row of evidence as what was signed; the body alone where a crash came before the signature. */
+export function readEvidence(row: unknown): Evidence {
+  const { question, answer, header, before, after, signature } = EvidenceRow.parse(row)
+  const body = storedText(answer)
+  return {
+    question: storedText(question),
+    answer: before === null ? body : putTogether({ header, before, after, signature }, body ?? ''),
+  }
+}
+
+/** A text that is stored as its bytes. */
+export function storedText(bytes: Uint8Array | null): string | undefined {
+  return bytes === null ? undefined : Buffer.from(bytes).toString('utf8')
+}
+
+/**
+ * One word has an index that leads to its newest entries; of several, the server chooses one and looks through what it leads
+ * to, which is bounded. What it finds is held against `matches`, so that both engines find the same.
+ */
+async function search(sql: Connection, filter: Filter, before: number | undefined, limit: number): Promise<Page> {
+  const { from, until, kinds, subject, matter, outcome } = filter
+  // Whatever is of `from` or later stands behind an entry that is older by more than clocks differ; and so at the other end.
+  const bound = async (instant: string, shift: number) => {
+    const at = new Date(Date.parse(instant) + shift).toISOString()
+    const [row] =
+      shift < 0
+        ? await sql`SELECT ix + 1 AS ix FROM entry WHERE at < ${at} ORDER BY at DESC, ix DESC LIMIT 1`
+        : await sql`SELECT ix FROM entry WHERE at >= ${at} ORDER BY at, ix LIMIT 1`
+    return row && IndexRow.parse(row).ix
+  }
+  const [head] = await sql`SELECT ix + 1 AS ix FROM entry ORDER BY ix DESC LIMIT 1`
+  const count = head === undefined ? 0 : place.parse(head['ix'])
+  const last = until === undefined ? count : ((await bound(until, DISORDER)) ?? count)
+  const first = from === undefined ? 0 : ((await bound(from, -DISORDER)) ?? 0)
+  const top = Math.min(before ?? count, last, count)
+
+  const named = (['peer', 'purpose', 'department'] as const).flatMap(name =>
+    filter[name] === undefined ? [] : [sql`AND ${sql(name)} = ${filter[name]}`],
+  )
+  if (outcome !== undefined) {
+    named.push(
+      /^(answered|refused|unknown)$/.test(outcome) ? sql`AND outcome = ${outcome}` : sql`AND code = ${outcome}`,
+    )
+  }
+  if (from !== undefined) named.push(sql`AND at >= ${from}`)
+  if (until !== undefined) named.push(sql`AND at < ${until}`)
+  // As canonical JSON writes it, the part stands in the text of the entry: enough to pass over those that lack it.
+  if (matter !== undefined) named.push(sql`AND strpos(body, ${JSON.stringify(matter).slice(1, -1)}) > 0`)
+  const asked = [filter.peer, filter.purpose, filter.department, outcome, kinds].filter(
+    word => word !== undefined,
+  ).length
+  const isLed = subject !== undefined || (matter === undefined && asked <= 1)
+  const bottom = isLed ? first : Math.max(first, top - SCAN)
+  const words = named.reduce((all, each) => sql`${all} ${each}`, sql``)
+  const within = sql`entry.ix >= ${bottom} AND entry.ix < ${top} ${words}`
+  const newest = sql`ORDER BY ix DESC LIMIT ${limit}`
+  const ofKinds = kinds === undefined ? sql`` : sql`AND kind = ANY (string_to_array(${kinds.join()}, ','))`
+  const rows =
+    subject !== undefined
+      ? await sql`SELECT entry.ix, body, link FROM subject JOIN entry ON entry.ix = subject.ix
+          WHERE subject.uscc = ${subject} AND ${within} ${ofKinds} ${newest}`
+      : kinds === undefined
+        ? await sql`SELECT ix, body, link FROM entry WHERE ${within} ${newest}`
+        : await sql`SELECT found.* FROM unnest(string_to_array(${kinds.join()}, ',')) AS wanted
+            CROSS JOIN LATERAL (SELECT ix, body, link FROM entry WHERE kind = wanted AND ${within} ${newest}) AS found
+            ${newest}`
+  const seen = rows.map(recorded)
+  const next = seen.length < limit ? bottom : (seen.at(-1)?.receipt.index ?? 0)
+  return {
+    entries: seen.filter(({ entry }) => matches(entry, filter)),
+    next: next > first ? next : undefined,
+  }
+}
+
+/** Whose ledger it is. Throws when it does not say, or when its first link is of another. */
+export async function readIdentity(sql: Connection): Promise<Identity> {
+  const [row] = await sql`SELECT city, id, created, origin FROM ledger`
+  const { city, id, created, origin } = IdentityRow.parse(row)
+  if (Buffer.compare(origin, originLink({ city, id, created })) !== 0)
+    throw new Error('its first link is of another ledger')
+  return { city, id, created }
+}
+
+/** What a server lacks of what a ledger needs, one sentence each. */
+async function serverFaults(sql: Connection): Promise<string[]> {
+  const [row] =
+    await sql`SELECT current_setting('server_version_num')::int AS version, current_setting('fsync') AS fsync,
+    current_setting('synchronous_commit') AS commit, current_setting('server_encoding') AS encoding,
+    pg_is_in_recovery() AS standby, current_schema() AS schema`
+  const { version, fsync, commit, encoding, standby, schema } = z
+    .object({
+      version: z.number(),
+      fsync: z.string(),
+      commit: z.string(),
+      encoding: z.string(),
+      standby: z.boolean(),
+      schema: z.string().nullable(),
+    })
+    .parse(row)
+  return [
+    ...(version < 150_000 ? ['the server is older than PostgreSQL 15'] : []),
+    ...(fsync === 'on' ? [] : ['the server has fsync off: what it commits may be lost']),
+    ...(commit === 'on' || commit === 'remote_apply' ? [] : [`synchronous_commit is ${commit}, and has to be on`]),
+    ...(encoding === 'UTF8' ? [] : [`the database is in ${encoding}, and has to be in UTF8`]),
+    ...(standby ? ['the server is a standby, which takes no entries'] : []),
+    ...(schema === null ? ['no schema of the search_path is there'] : []),
+  ]
+}
+
+type Session = Readonly<Record<string, string | number | boolean>>
+
+/** So many connections as a ledger needs them, made when they are. */
+export function connect(url: string, max: number, session: Session = {}, pipeline = 0): Connection {
+  return postgres(url, {
+    max,
+    // One query at a time on each connection: src/source/sql.ts says why. The option is real, though its types do not know it.
+    ...{ max_pipeline: pipeline },
+    fetch_types: false,
+    connect_timeout: 2,
+    // Kept: a connection that leads has to stay, and none costs much.
+    idle_timeout: 0,
+    max_lifetime: null,
+    // A pause before the next attempt would outlast the fault; every question is an attempt, and bounded.
+    backoff: () => 0,
+    onnotice: () => {},
+    connection: {
+      application_name: 'xinqiao-ledger',
+      synchronous_commit: 'on',
+      statement_timeout: STATEMENT,
+      lock_timeout: STATEMENT,
+      idle_in_transaction_session_timeout: STATEMENT,
+      ...session,
+    },
+  })
+}
+
+class Overdue extends Error {}
+
+/** Connections that are given up when nothing is heard over them: what is asked next goes over new ones. */
+function openLine(url: string, max: number, session: Session = {}) {
+  let sql = connect(url, max, session)
+  return {
+    /** Rejects with what the server said, or what became of the connection. */
+    async ask<T>(question: (sql: Connection) => Promise<T>): Promise<T> {
+      const used = sql
+      const { promise: late, reject } = Promise.withResolvers<never>()
+      const timer = setTimeout(() => reject(new Overdue('no word from the server')), STATEMENT + SILENCE)
+      try {
+        return await Promise.race([question(used), late])
+      } catch (fault) {
+        if (fault instanceof Overdue && used === sql) {
+          sql = connect(url, max, session)
+          used.end({ timeout: 0 }).catch(() => {})
+        }
+        throw fault
+      } finally {
+        clearTimeout(timer)
+      }
+    },
+    close: () => sql.end({ timeout: 1 }),
+  }
+}
+
+function codeOf(fault: unknown): string {
+  return typeof fault === 'object' && fault !== null && 'code' in fault ? String(fault.code) : ''
+}
+
+/** Said by the server of this very statement, which it has undone. A server that ends the session (57P01 and its like) says nothing of it. */
+function isAnswer(fault: unknown): boolean {
+  return fault instanceof postgres.PostgresError && fault.severity_local !== 'FATAL' && !codeOf(fault).startsWith('57P')
+}
+
+/** False where the statement surely did not reach the server. */
+function mayHaveBeenDone(fault: unknown): boolean {
+  const never = [
+    'ECONNREFUSED',
+    'ENOTFOUND',
+    'EHOSTUNREACH',
+    'CONNECT_TIMEOUT',
+    'CONNECTION_ENDED',
+    '57P03',
+    '53300',
+    '28P01',
+    '28000',
+    '3D000',
+  ]
+  return !never.includes(codeOf(fault))
+}
+
+/** Whatever went wrong, as the refusal that it means. It has no cause: an error of PostgreSQL carries the texts it was about. */
+export function unavailable(fault: unknown): Refusal {
+  if (fault instanceof Refusal) return fault
+  const said = fault instanceof Error && fault.message !== '' ? fault.message : codeOf(fault)
+  return refuse('ledger.unavailable', `PostgreSQL: ${said}`)
+}

@@ -1,0 +1,203 @@
+import { generateKeyPairSync } from 'node:crypto'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { cosign, cosignerKey, readSigned } from '#ledger/checkpoint.ts'
+import type { Ledger } from '#ledger/ledger.ts'
+import { openLog } from '#ledger/log.ts'
+import { openLedger } from '#ledger/sqlite.ts'
+import { openLogStore } from '#ledger/sqlite-log.ts'
+import { emptyRoot, HASH_LENGTH, provesConsistency, provesInclusion, TILE_WIDTH } from '#ledger/tree.ts'
+import { answered, newLedger, raw, tamper } from './sample.ts'
+
+const { privateKey: key } = generateKeyPairSync('ed25519')
+
+function logged() {
+  const path = newLedger()
+  const ledger = openLedger(path, 'jiangyin')
+  const again = () => {
+    const store = openLogStore(path)
+    onTestFinished(() => store[Symbol.asyncDispose]())
+    return openLog({ store, city: 'jiangyin', id: ledger.id, key, now: Date.now })
+  }
+  onTestFinished(() => ledger.close())
+  return { path, ledger, log: again(), again }
+}
+
+async function grow(ledger: Ledger, count: number): Promise<Uint8Array[]> {
+  const receipts = await Promise.all(
+    Array.from({ length: count }, () => {
+      const { entry, evidence } = answered()
+      return ledger.append(entry, evidence)
+    }),
+  )
+  return receipts.map(({ leaf }) => Buffer.from(leaf, 'base64url'))
+}
+
+describe('the log of a ledger', () => {
+  it('begins with the checkpoint of an empty tree', async () => {
+    const { log } = logged()
+    expect(await log.newest()).toBeUndefined()
+    expect(await log.integrate()).toMatchObject({ size: 0, root: emptyRoot, origin: log.origin })
+    expect(await log.integrate()).toEqual(await log.newest())
+  })
+
+  it('follows its entries: whatever was appended can be proved, and every checkpoint grew out of those before', async () => {
+    const { ledger, log } = logged()
+    const leaves: Uint8Array[] = []
+    const checkpoints = [await log.integrate()]
+    for (const count of [1, 2, 252, 1, 1, 300]) {
+      leaves.push(...(await grow(ledger, count)))
+      checkpoints.push(await log.integrate())
+    }
+    const last = await log.integrate()
+    expect(last.size).toBe(557)
+    for (const index of [0, 1, 254, 255, 256, 300, 556]) {
+      const tree = { start: 0, end: last.size, root: last.root }
+      expect(provesInclusion(leaves[index] ?? emptyRoot, index, tree, await log.inclusion(index, last.size))).toBe(true)
+    }
+    for (const { size, root } of checkpoints.slice(1)) {
+      expect(Buffer.compare(await log.rootAt(size), root)).toBe(0)
+      const proof = await log.consistency(size, last.size)
+      expect(provesConsistency({ start: 0, end: size, root }, last, proof)).toBe(true)
+    }
+    await expect(log.inclusion(0, 558)).rejects.toThrow(RangeError)
+    await expect(log.consistency(1, 558)).rejects.toThrow(RangeError)
+  })
+
+  it('gives tiles of leaf hashes, cut off where they are not full', async () => {
+    const { ledger, log } = logged()
+    const leaves = await grow(ledger, 300)
+    await log.integrate()
+    const full = await log.tile({ level: 0, n: 0 }, TILE_WIDTH)
+    expect(full && Buffer.compare(full, Buffer.concat(leaves.slice(0, 256)))).toBe(0)
+    const partial = await log.tile({ level: 0, n: 1 }, 44)
+    expect(partial && Buffer.compare(partial, Buffer.concat(leaves.slice(256)))).toBe(0)
+    expect(await log.tile({ level: 1, n: 0 }, 1)).toHaveLength(HASH_LENGTH)
+    expect(await log.tile({ level: 0, n: 1 }, 45)).toBeUndefined()
+    expect(await log.tile({ level: 0, n: 2 }, 1)).toBeUndefined()
+    expect(await log.tile({ level: 1, n: 0 }, 2)).toBeUndefined()
+  })
+
+  it('has one checkpoint of each size, however many processes integrate it', async () => {
+    const { path, ledger, log, again } = logged()
+    const others = [log, again(), again()]
+    const seen = new Map<number, string>()
+    for (let round = 0; round < 20; round += 1) {
+      await grow(ledger, 7)
+      for (const { size, note } of await Promise.all(others.map(each => each.integrate()))) {
+        expect(seen.get(size) ?? note).toBe(note)
+        seen.set(size, note)
+      }
+    }
+    using db = raw(path)
+    const sizes = db.prepare('SELECT size FROM checkpoint ORDER BY rowid').all()
+    expect(sizes.map(({ size }) => size)).toEqual([...seen.keys()].toSorted((a, b) => a - b))
+  })
+
+  it('keeps the cosignatures of a checkpoint beside it, each once', async () => {
+    const { ledger, log } = logged()
+    await grow(ledger, 3)
+    const checkpoint = await log.integrate()
+    const witness = generateKeyPairSync('ed25519')
+    const line = cosign(checkpoint, 'xinqiao/huizhou/witness', witness.privateKey, 1_800_000_000)
+    await log.cosigned(checkpoint.size, [line])
+    await log.cosigned(checkpoint.size, [line])
+    const note = (await log.newest())?.note ?? ''
+    expect(note).toBe(checkpoint.note + line)
+    expect(readSigned(note, cosignerKey('xinqiao/huizhou/witness', witness.publicKey))).toBe('foreign')
+  })
+
+  it('signs nothing more once an entry that it signed for is another', async () => {
+    const { path, ledger, log } = logged()
+    await grow(ledger, 10)
+    await log.integrate()
+    {
+      using db = raw(path)
+      db.exec(
+        `DROP TRIGGER entry_not_updated; UPDATE entry SET body = replace(body, 'bidding', 'binding') WHERE ix = 4`,
+      )
+    }
+    await grow(ledger, 1)
+    await expect(log.integrate()).rejects.toThrow(
+      'ledger.contradicted: the entries are not those of the checkpoint of 10',
+    )
+  })
+
+  it('signs nothing more once entries are missing that it signed for', async () => {
+    const { path, ledger, log } = logged()
+    await grow(ledger, 10)
+    await log.integrate()
+    tamper(path, db => db.exec('DELETE FROM entry WHERE ix > 7'))
+    await expect(log.integrate()).rejects.toThrow('there are 8 entries, and the last checkpoint is of 10')
+  })
+
+  it('says so when a tile is missing', async () => {
+    const { path, ledger, log } = logged()
+    await grow(ledger, 257)
+    await log.integrate()
+    tamper(path, db => db.exec('DELETE FROM tile; DELETE FROM entry WHERE ix < 10'))
+    await expect(log.inclusion(100, 257)).rejects.toThrow('tile 0/0 of the log is missing')
+  })
+
+  it('does not go on under another key', async () => {
+    const { path, ledger, log } = logged()
+    await log.integrate()
+    const store = openLogStore(path)
+    onTestFinished(() => store[Symbol.asyncDispose]())
+    const { privateKey } = generateKeyPairSync('ed25519')
+    const other = openLog({ store, city: 'jiangyin', id: ledger.id, key: privateKey, now: Date.now })
+    await expect(other.integrate()).rejects.toThrow('not of this ledger and this log.pem')
+  })
+
+  it.each([
+    ['a smaller checkpoint', `INSERT INTO checkpoint VALUES (1, '', '')`],
+    ['a checkpoint of more than there is', `INSERT INTO checkpoint VALUES (1000, '', '')`],
+    ['a checkpoint in the place of another', `INSERT OR REPLACE INTO checkpoint VALUES (257, '', '')`],
+    ['another note', `UPDATE checkpoint SET note = 'x' || note`],
+    ['no checkpoint', 'DELETE FROM checkpoint WHERE size = 257'],
+    ['another tile', 'UPDATE tile SET root = zeroblob(32)'],
+    ['a tile in the place of another', 'INSERT OR REPLACE INTO tile VALUES (0, 0, zeroblob(32), zeroblob(8192))'],
+    ['a tile before its time', 'INSERT INTO tile VALUES (0, 2, zeroblob(32), zeroblob(8192))'],
+    ['no tile', 'DELETE FROM tile'],
+    ['another city’s log, smaller', `UPDATE witnessed SET size = 4, note = 'x'`],
+    ['another city’s log, forgotten', 'DELETE FROM witnessed'],
+    ['a contradiction, forgotten', 'DELETE FROM contradiction'],
+    ['a contradiction, changed', `UPDATE contradiction SET city = 'x', acknowledged_by = 'x', acknowledged_at = 'x'`],
+  ])('by its own triggers holds no %s', async (_, sql) => {
+    const { path, ledger, log } = logged()
+    await grow(ledger, 257)
+    await log.integrate()
+    using db = raw(path)
+    db.exec(`INSERT INTO witnessed VALUES (0, 'huizhou', 'o', 'k', 5, 'n', 'a');
+      INSERT INTO contradiction VALUES (0, 'huizhou', 'forked', 'h', 'f', 'd', 'a', NULL, NULL)`)
+    expect(() => db.exec(sql)).toThrow()
+  })
+})
+
+describe('what is kept of other logs', () => {
+  const row = { city: 'huizhou', origin: 'xinqiao/huizhou/1', key: 'k', size: 0, note: '', at: 'a' }
+
+  it('is the newest of each city, which only grows', async () => {
+    const { path } = logged()
+    await using store = openLogStore(path)
+    await store.know(row)
+    expect(await store.witness({ ...row, size: 5, note: 'five' }, 0)).toBe(true)
+    expect(await store.witness({ ...row, size: 9, note: 'nine' }, 0)).toBe(false)
+    expect(await store.witness({ ...row, city: 'ningbo', size: 9, note: 'nine' }, 0)).toBe(false)
+    expect(await store.witnessed()).toEqual([{ ...row, size: 5, note: 'five' }])
+    await store.know({ ...row, key: 'l' })
+    expect(await store.witnessed()).toEqual([{ ...row, key: 'l' }])
+  })
+
+  it('holds each contradiction once, until and after it is acknowledged', async () => {
+    const { path } = logged()
+    await using store = openLogStore(path)
+    const found = { city: 'huizhou', name: 'forked', held: 'h', found: 'f', detail: 'd', at: 'a' } as const
+    expect(await store.contradict(found)).toBe(true)
+    expect(await store.contradict({ ...found, found: 'g', at: 'b' })).toBe(false)
+    expect(await store.contradictions()).toEqual([found])
+    expect(await store.acknowledge('huizhou', '王某', 'c')).toBe(1)
+    expect(await store.acknowledge('huizhou', '王某', 'd')).toBe(0)
+    expect(await store.contradictions()).toEqual([{ ...found, acknowledged: { by: '王某', at: 'c' } }])
+    expect(await store.contradict(found)).toBe(false)
+  })
+})
