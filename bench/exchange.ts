@@ -13,8 +13,8 @@ import { digest, sha256 } from '#protocol/canonical.ts'
 import { type Query, types } from '#protocol/message.ts'
 import { completeUscc } from '#protocol/subject.ts'
 import { verifyAnswer } from '#trust/verify.ts'
-import { callerTls, home, makeFederation, readTables } from '../src/federation.ts'
 import { readIdentity } from '../src/configuration.ts'
+import { callerTls, home, makeFederation, readTables } from '../src/federation.ts'
 import { endProcess, startProcess } from '../src/process.ts'
 import { translateOverJson } from './translate.ts'
 
@@ -100,7 +100,7 @@ try {
     everything_over_floor: round(wide.cpu / busy, 2),
     everything_batch100_subject_cpu_us: round(wideBatch.cpu / 100, 2),
     everything_rss_mb: Math.round(wideBatch.rss),
-    translate_over_json: round(translateOverJson(100), 2),
+    translate_over_json: round(await translateOverJson(100), 2),
   }
   await pool.close()
   await endProcess(gateway)

@@ -31,11 +31,11 @@ const ROWS: readonly (readonly [family: string, table: string, id: string])[] = 
  * How many times the JSON parse and stringify of the same records it costs to translate and to disclose them: 100 subjects of
  * Jiangyin with 5 records each, as the demo's rows have them. Of each the median of `rounds` in turn.
  */
-export function translateOverJson(rounds: number): number {
+export async function translateOverJson(rounds: number): Promise<number> {
   const mapping = configuration()
   const codes = Array.from({ length: SUBJECTS }, (_, i) => completeUscc(`91320281XX${String(i).padStart(6, '0')}`))
   const found = foundAbout(codes, mapping)
-  const permission = permitted(codes, mapping)
+  const permission = await permitted(codes, mapping)
   const ours = () => disclose(translate(found, mapping), permission)
   const { body, text } = ours()
   const given = body.results.reduce((sum, { records }) => sum + records.length, 0)
@@ -118,11 +118,11 @@ function permitted(subjects: readonly string[], { vocabulary }: CompiledMapping)
   }
   // No question has been asked: what is measured begins where one has been verified.
   const request = { claims, member: undefined, token: '', hash: '', sealed: false } as unknown as Verified<Query>
-  return authorise(request, { id: 'jiangyin', agreements, vocabulary, quotas: { take: () => {} }, now: Date.now })
+  return authorise(request, { id: 'jiangyin', agreements, vocabulary, quotas: { take: async () => {} }, now: Date.now })
 }
 
 if (import.meta.main) {
   const { values } = parseArgs({ options: { json: { type: 'boolean', default: false } } })
-  const figure = Number(translateOverJson(100).toFixed(2))
+  const figure = Number((await translateOverJson(100)).toFixed(2))
   console.log(values.json ? JSON.stringify({ translate_over_json: figure }) : `translate_over_json       ${figure}`)
 }

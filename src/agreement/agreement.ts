@@ -87,8 +87,8 @@ export function formatted(value: unknown): string {
 /**
  * Reads `<config>/agreements/<id>.json` with `<id>.<party>.jws` beside it, those in which `us` is a party. Pushes to
  * `faults` everything that keeps an agreement from being believed. One that has ended, or not begun, is no fault; nor is one
- * that lost a party's certificate, or all its other parties, to revocation and expulsion: it rests until it is signed anew, and
- * the others go on. Without members none is believed, and what can be said of the texts is said.
+ * that not all have signed yet, or that lost a party's certificate, or all its other parties, to revocation and expulsion: it rests
+ * until it is signed, and the others go on. Without members none is believed, and what can be said of the texts is said.
  */
 export function readAgreements(
   config: string,
@@ -246,8 +246,10 @@ function signatureState(
   const name = `${stem}.${party}.jws`
   const path = join(folder, name)
   if (!existsSync(path)) {
-    const remedy = `have ${party} run \`xinqiao agreement sign ${stem}\` and send the file`
-    return { faults: [fault(name, '', `${party} has not signed`, remedy)] }
+    const why = `${party} has not signed`
+    // An agreement on its way round the parties is no reason for those in force to rest as well.
+    if (members !== undefined) return { rests: why }
+    return { faults: [fault(name, '', why, `have ${party} run \`xinqiao agreement sign ${stem}\` and send the file`)] }
   }
   // That there are no members is a fault of its own, and none of every signature. Whoever is not on the roll neither asks nor
   // is asked: what it signed binds nobody else, and whether its key still holds is nobody's matter.

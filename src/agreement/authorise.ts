@@ -67,17 +67,17 @@ export type Authority = {
 }
 
 /**
- * Judges a verified question. Throws `query.*` for what is not of the shared vocabulary, `agreement.*` for what is not
+ * Judges a verified question. Rejects with `query.*` for what is not of the shared vocabulary, `agreement.*` for what is not
  * agreed, `load.rate` for what is too much. A subject that may not be asked about is refused for itself alone.
  */
-export function authorise(request: Verified<Query>, us: Authority): Permission {
+export async function authorise(request: Verified<Query>, us: Authority): Promise<Permission> {
   const { iss, agreement, purpose, matter, subjects, want } = request.claims
   const at = us.now()
   checkQuestion({ purpose, matter, subjects: subjects.length, want }, us.vocabulary, at)
   const signed = inForce(us.agreements, agreement, [iss, us.id], at)
   if (request.sealed !== isConfidential(signed)) throw refuse('agreement.confidential', signed.text.id)
   const scope = scopeOf(signed, { from: us.id, to: iss, purpose, want }, us.vocabulary)
-  us.quotas.take(signed, iss, subjects.length)
+  await us.quotas.take(signed, iss, subjects.length)
   const judged: readonly Judged[] = subjects.map(judge)
   const lawful: readonly Uscc[] = judged.flatMap(each => ('subject' in each ? [each.subject.uscc] : []))
   const families: readonly string[] = [...scope.families.keys()]

@@ -173,7 +173,7 @@ function fieldsOf(record: SharedRecord, { clauses, fields }: Plan): readonly str
 const mask = gates
   .filter(gate => 'masks' in gate)
   .map(({ masks }) => masks)
-  .reduce((first, second) => (value, field, kind) => second(first(value, field, kind), field, kind))
+  .reduce((first, second) => (value, field) => second(first(value, field), field))
 
 function leave(record: SharedRecord, at: Circumstances, names: readonly string[]): WireRecord {
   const fields: Record<string, Value> = {}
@@ -181,7 +181,7 @@ function leave(record: SharedRecord, at: Circumstances, names: readonly string[]
   for (const name of names) {
     const value = record.fields[name]
     if (value === undefined) continue
-    const open = mask(value, name, record.kind)
+    const open = mask(value, name)
     if (open !== value) masked.push(name)
     fields[name] = open
   }

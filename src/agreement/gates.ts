@@ -2,11 +2,13 @@
 import { dayOf } from '#protocol/day.ts'
 import type { Freshness, Value } from '#protocol/message.ts'
 import type { RefusalCode } from '#protocol/refusal.ts'
-import { holdsPersonalNumber, isIdentityNumber, type SubjectKind } from '#protocol/subject.ts'
+import { holdsPersonalNumber, isIdentityNumber } from '#protocol/subject.ts'
 import { type Day, reaches, type SharedRecord } from '#schema/record.ts'
 import { BY_COUNTING, type Vocabulary, validOn } from '#schema/vocabulary.ts'
 import type { Clause } from './authorise.ts'
-import { maskHolder, maskValue } from './mask.ts'
+import { saidBy, wordOf } from './entry-words.ts'
+import { look, PERSONAL as PERSONAL_NUMBER } from './look.ts'
+import { maskDocument, maskHolder, maskValue } from './mask.ts'
 import { lastPublicDay } from './publicity.ts'
 
 /** In what a record is judged. */
@@ -36,7 +38,7 @@ type Stop = Step & {
 /** Lets a record go with a mark. */
 type Marking = Step & { readonly marks: Mark; readonly when: (record: SharedRecord, at: Circumstances) => boolean }
 /** Makes of a field’s value what may leave of it; the very same where nothing has to go. */
-type Masking = Step & { readonly masks: (value: Value, field: string, kind: SubjectKind | undefined) => Value }
+type Masking = Step & { readonly masks: (value: Value, field: string) => Value }
 /** Tells that a family’s source is too old for anything to be said of what it lacks. */
 type Ageing = Step & { readonly ages: (freshness: Freshness, today: Day, vocabulary: Vocabulary) => boolean }
 export type Gate = Stop | Marking | Masking | Ageing
@@ -59,6 +61,7 @@ export const gates: readonly Gate[] = [
   { section: 6, rule: 'record.objection', marks: 'objection', when: ({ state }) => state === 'objection' },
   { section: 7, rule: 'record.territorial', marks: 'territorial', when: isTerritorial },
   { section: 8, rule: 'record.escalation', stops: isEscalated, of: ofLists },
+  { section: 8, rule: 'record.escalation-doubt', marks: 'notice', when: mayBeEscalated },
   { section: 10, rule: 'record.masked', masks: maskField },
   { section: 12, rule: 'source.stale', ages: isStale },
 ]
@@ -72,12 +75,17 @@ export function stoppedBy(record: SharedRecord, at: Circumstances): RefusalCode 
   return undefined
 }
 
+/** Gates that give the same mark stand side by side. */
+const byMark = [...Map.groupBy(markings, ({ marks }) => marks)].sort(([a], [b]) => (a < b ? -1 : 1))
+
 /** The marks with which a record goes that no gate stops, in the order of RFC 8785. */
 export function marksOf(record: SharedRecord, at: Circumstances): readonly Mark[] {
-  const marks: Mark[] = []
-  for (const gate of markings) if (gate.when(record, at)) marks.push(gate.marks)
-  return marks
+  let marks: Mark[] | undefined
+  for (const [mark, gates] of byMark) if (gates.some(gate => gate.when(record, at))) (marks ??= []).push(mark)
+  return marks ?? UNMARKED
 }
+
+const UNMARKED: readonly Mark[] = []
 
 /** The rules by which records of a family may be kept back; they depend on nothing that exists. */
 export function keptBack(family: string, vocabulary: Vocabulary): RefusalCode[] {
@@ -91,9 +99,13 @@ const PERSONAL = /个人|自然人|青年志愿者/
 function isOfPerson(record: SharedRecord): boolean {
   if (record.aboutPerson !== false || record.kind === undefined) return true
   const { holder, scheme, type, rated, name } = record.fields
-  if (typeof holder === 'string' && (holdsPersonalNumber(holder) || isIdentityNumber(holder))) return true
+  if (typeof holder === 'string' && isOrHoldsNumber(holder)) return true
   if (record.family === 'rating') return PERSONAL.test(wordOf(scheme)) || PERSONAL.test(wordOf(rated))
   return record.family === 'list' && (PERSONAL.test(wordOf(type)) || PERSONAL.test(wordOf(name)))
+}
+
+function isOrHoldsNumber(holder: string): boolean {
+  return (look(holder) & PERSONAL_NUMBER) !== 0 && (holdsPersonalNumber(holder) || isIdentityNumber(holder))
 }
 
 // 2 · Catalogue 目录: national, or the giving city's own where the agreement names it.
@@ -137,11 +149,8 @@ function itemsOf({ giver, today, vocabulary }: Circumstances): Items {
 
 // 3 · List 名单: what was made by counting is no list; what lacks basis, authority or document is no severe one (国办发〔2020〕49号).
 
-const COUNTED = /自动(?:加入|列入|转入|归集|生成|计算|认定|判定)/
-
 function isComputed({ family, list, fields }: SharedRecord): boolean {
-  if (family !== 'list') return false
-  return list === BY_COUNTING || COUNTED.test(wordsOf(fields))
+  return family === 'list' && (list === BY_COUNTING || saidBy(fields).counted)
 }
 
 function isUnnamedComputed(record: SharedRecord, { clauses }: Circumstances): boolean {
@@ -153,8 +162,13 @@ function isNotice(record: SharedRecord, { vocabulary }: Circumstances): boolean 
   if (isComputed(record)) return true
   const type = vocabulary.lists.get(record.list ?? '')
   if (type?.colour !== 'black') return type === undefined
-  const { authority, document } = record.fields
-  return !type.severe || type.basis === null || !isText(authority) || !isText(document)
+  return !isSevere(record, vocabulary)
+}
+
+/** Of a severe list 严重失信主体名单 in all that makes one: legal basis, authority and document. */
+function isSevere({ list, fields: { authority, document } }: SharedRecord, { lists }: Vocabulary): boolean {
+  const { severe = false, basis = null } = lists.get(list ?? '') ?? {}
+  return severe && basis !== null && isText(authority) && isText(document)
 }
 
 function isText(value: Value | undefined): boolean {
@@ -205,8 +219,11 @@ function isEnded({ state, endedOn }: SharedRecord, { today }: Circumstances): bo
 
 const RESTRICTS =
   /(?:禁止|限制|不得|暂停|取消|停止|屏蔽)[^。；;]{0,40}?(?:承接|承揽|参与|参加|投标|竞买|竞拍|进入|从事|申请|申报|受理)/
-const HERE = /[本我全该](?:市|区|县|省)|辖区|行政区域/
-const PLACE = /(\p{sc=Han}{2})[市区县省州盟]/u
+const HERE = /[本我全该当](?:地|市|区|县|省|州|盟|旗)|属地|辖区|辖内|行政区域/
+/** Of two characters it is known without what it is (惠州); of one only with it (歙县, 单县). */
+const PLACES = /(?<name>\p{sc=Han}{2})[市区县省州盟旗]|(?<whole>\p{sc=Han}[市区县州旗])/gu
+/** 开发区, 城区: places that every city has. */
+const NO_PLACE = /^(?:开发|高新|技术|经济|工业|产业|园区|城区|社区|地区|新区|矿区|林区|景区|辖区)$/
 
 function isTerritorial({ family, fields }: SharedRecord): boolean {
   if (family !== 'penalty' && family !== 'list') return false
@@ -220,38 +237,40 @@ function isTerritorial({ family, fields }: SharedRecord): boolean {
 /** A restriction that names the place of who imposed it, or speaks of "this city". */
 function isConfined(value: Value | undefined, fields: SharedRecord['fields']): boolean {
   if (typeof value !== 'string' || !RESTRICTS.test(value)) return false
-  const [, place] = PLACE.exec(wordOf(fields['authority'])) ?? []
-  return HERE.test(value) || (place !== undefined && value.includes(place))
+  if (HERE.test(value)) return true
+  for (const { groups } of wordOf(fields['authority']).matchAll(PLACES)) {
+    const place = groups?.['name'] ?? groups?.['whole'] ?? ''
+    if (!NO_PLACE.test(place) && value.includes(place)) return true
+  }
+  return false
 }
 
-// 8 · No escalation 不得升级: a breach of a commitment, a first or a minor offence is never an entry on a black list.
+// 8 · No escalation 不得升级: a breach of a commitment, a first or a minor offence is never an entry on a black list. A lawful
+// entry of a severe list may speak of one as well (拖欠工资，且未履行承诺): it is not dropped, and it is not taken for more either.
 
-/** The traditional characters in the words below, for matching alone. */
-const SIMPLE = new Map([...'統動諾違輕顯轉歸計認兌關'].map((c, i) => [c, [...'统动诺违轻显转归计认兑关'][i] ?? c]))
-const TRADITIONAL = new RegExp(`[${[...SIMPLE.keys()].join('')}]`, 'g')
-/** Compatibility forms of characters: rare, and dear to fold. */
-const FORMS = /[\u2e80-\u2fdf\uf900-\ufaff]/
-/** What a list entry says in words, in simplified characters. */
-function wordsOf({ reason, result, name, remark }: SharedRecord['fields']): string {
-  const all = `${wordOf(reason)}。${wordOf(result)}。${wordOf(name)}。${wordOf(remark)}`
-  const plain = FORMS.test(all) ? all.normalize('NFKC') : all
-  return plain.replace(TRADITIONAL, found => SIMPLE.get(found) ?? found)
+function isEscalated(record: SharedRecord, { vocabulary }: Circumstances): boolean {
+  return isLesser(record, vocabulary) && !isSevere(record, vocabulary)
 }
 
-const BREACH =
-  /(?:未(?:按|能?履行|兑现|遵守)|不履行|违反|违背)[^。；;]{0,12}承诺|(?:虚假|失信)承诺|承诺(?:书|事项)?[^。；;]{0,6}(?:未履行|未兑现|违约|不实|未整改)/
-const MINOR = /首违不罚|首次(?:轻微)?违法|初次违法|情节(?:显著)?轻微|后果轻微|轻微(?:失信|违法)/
+function mayBeEscalated(record: SharedRecord, { vocabulary }: Circumstances): boolean {
+  return isLesser(record, vocabulary) && isSevere(record, vocabulary)
+}
 
-function isEscalated({ family, list, fields }: SharedRecord, { vocabulary }: Circumstances): boolean {
-  if (family !== 'list' || vocabulary.lists.get(list ?? '')?.colour !== 'black') return false
-  const words = wordsOf(fields)
-  return BREACH.test(words) || MINOR.test(words)
+function isLesser({ family, list, fields }: SharedRecord, { lists }: Vocabulary): boolean {
+  return family === 'list' && lists.get(list ?? '')?.colour === 'black' && saidBy(fields).lesser
 }
 
 // 10 · Masking 脱敏.
 
-function maskField(value: Value, field: string, kind: SubjectKind | undefined): Value {
-  return field === 'holder' && typeof value === 'string' ? maskHolder(value, kind) : maskValue(value)
+/** Fields that hold the code of an office or the number of a document, and nothing else. */
+const NUMBERED = new Set([
+  ...['number', 'document', 'certificateNumber', 'authorityCode', 'sourceCode', 'division', 'agreement', 'notice'],
+])
+
+function maskField(value: Value, field: string): Value {
+  if (field === 'holder' && typeof value === 'string') return maskHolder(value)
+  const open = maskValue(value)
+  return open !== value && typeof value === 'string' && NUMBERED.has(field) ? maskDocument(value) : open
 }
 
 // 12 · Freshness 时效: double publicity within so many working days; what is older is not known, and never clean.
@@ -282,11 +301,4 @@ function isStale({ family, asOf }: Freshness, today: Day, vocabulary: Vocabulary
   const stale = worked > rule.workingDays
   aged.known.set(key, stale)
   return stale
-}
-
-/** The city's own word of a value. */
-function wordOf(value: Value | undefined): string {
-  if (value === undefined) return ''
-  if (typeof value === 'string') return value
-  return 'untranslated' in value ? value.untranslated : 'original' in value ? value.original : ''
 }

@@ -430,9 +430,12 @@ describe('a signature', () => {
   }
   const mine = () => `${signAgreement(original, signerFor('jiangyin'))}\n`
 
-  it('that is missing is asked for, from the party that owes it', () => {
+  it('that is missing keeps the agreement resting, and is asked for from the party that owes it', () => {
     rmSync(path('huizhou'))
-    expect(look().faults).toEqual([
+    const read = look()
+    expect([read.faults, read.all]).toEqual([[], []])
+    expect(read.idle).toMatchObject([{ id: agreementId, why: 'huizhou has not signed' }])
+    expect(look('jiangyin', null).faults).toEqual([
       {
         file: `agreements/${agreementId}.huizhou.jws`,
         path: '',
@@ -452,7 +455,7 @@ describe('a signature', () => {
       expect(faults[0]?.remedy).toContain('have huizhou sign anew')
     }
     renameSync(path('jiangyin'), path('huizhou'))
-    expect(look().faults).toHaveLength(2)
+    expect(look()).toMatchObject({ all: [], idle: [], faults: [{ file: `agreements/${agreementId}.huizhou.jws` }] })
   })
 
   it('is in its one form', () => {

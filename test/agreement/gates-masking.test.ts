@@ -116,7 +116,7 @@ describe('the holder of a record', () => {
     ['马记面馆', '马记面馆'],
     ['何家店', '何家店'],
   ])('who is an individual business: %s leaves as %s', (name, masked) => {
-    expect(maskHolder(name, 'individual-business')).toBe(masked)
+    expect(maskHolder(name)).toBe(masked)
   })
 
   it('who is an enterprise keeps its name', () => {

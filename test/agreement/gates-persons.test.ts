@@ -148,10 +148,10 @@ function everything() {
     want: [...vocabulary.families.keys()].map(family => ({ family })),
   }
   const request = { claims, member: undefined, token: '', hash: '', sealed: false } as unknown as Verified<Query>
-  return authorise(request, { id: 'huizhou', agreements, vocabulary, quotas: { take: () => {} }, now: () => now })
+  return authorise(request, { id: 'huizhou', agreements, vocabulary, quotas: { take: async () => {} }, now: () => now })
 }
 
-const permission = everything()
+const permission = await everything()
 const cell = fc.oneof(
   fc.constantFrom(...secrets),
   fc.constantFrom('2026-10-08', '2027-01-01', '普通', '江阴某厂'),

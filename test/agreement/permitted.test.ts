@@ -192,7 +192,7 @@ function authorised(text: Agreement, question: { purpose: string; want: Want[]; 
     ...question,
   }
   const request = { claims, member: undefined, token: '', hash: '', sealed: false } as unknown as Verified<Query>
-  return authorise(request, { id: 'huizhou', agreements, vocabulary, quotas: { take: () => {} }, now: () => now })
+  return authorise(request, { id: 'huizhou', agreements, vocabulary, quotas: { take: async () => {} }, now: () => now })
 }
 
 /** The field of the day that the clock counts from. */
@@ -281,23 +281,23 @@ function isPast({ family, list, fields, publishedUntil, endedOn }: SharedRecord,
 describe('whatever was agreed, is kept and is asked', () => {
   it('every answered field is permitted, and all that was asked for and not answered is named as withheld or unknown', {
     timeout: 240_000,
-  }, () => {
+  }, async () => {
     let answered = 0
     let refused = 0
     const past: string[] = []
-    fc.assert(
-      fc.property(
+    await fc.assert(
+      fc.asyncProperty(
         agreement,
         asking,
         fc.array(record, { minLength: 1, maxLength: 8 }),
         unread,
         today,
-        (text, question, drawn, missing, day) => {
+        async (text, question, drawn, missing, day) => {
           // A record's id tells it apart, so that an answered record can be found again.
           const kept = drawn.map((each, i) => ({ ...each, id: `r${i}` }))
-          let permission: ReturnType<typeof authorised>
+          let permission: Awaited<ReturnType<typeof authorised>>
           try {
-            permission = authorised(text, question, noonOf(day))
+            permission = await authorised(text, question, noonOf(day))
           } catch (error) {
             if (!(error instanceof Refusal)) throw error
             // A whole refusal is right only where the agreement gives nothing of what was asked for.

@@ -1,6 +1,7 @@
 /** What the agreement grants by the minute and by the day, and that neither midnight, a restart nor another agreement gives more. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Signed } from '#agreement/agreement.ts'
+import { countInMemory } from '#agreement/counts.ts'
 import { quotas } from '#agreement/quota.ts'
 import { startOfDay } from '#protocol/day.ts'
 import { RefusalMessage, types } from '#protocol/message.ts'
@@ -27,68 +28,69 @@ describe('a quota', () => {
   let now = evening
   const clock = () => now
 
-  it('of questions is for a minute of the clock', () => {
+  it('of questions is for a minute of the clock', async () => {
     now = evening
-    const { take } = quotas(clock, () => 0)
+    const { take } = quotas(clock, () => 0, countInMemory())
     const agreement = agreementOf(2, 100)
-    take(agreement, 'b', 1)
-    take(agreement, 'b', 1)
-    expect(() => take(agreement, 'b', 1)).toThrow('load.rate')
+    await take(agreement, 'b', 1)
+    await take(agreement, 'b', 1)
+    await expect(take(agreement, 'b', 1)).rejects.toThrow('load.rate')
     now += 60_000
-    expect(() => take(agreement, 'b', 1)).not.toThrow()
+    await take(agreement, 'b', 1)
   })
 
-  it('tells whoever goes on asking beyond it no more than that we are busy, which is not recorded, until the minute ends', () => {
+  it('tells whoever goes on asking beyond it no more than that we are busy, which is not recorded, until the minute ends', async () => {
     now = evening
-    const { take } = quotas(clock, () => 0)
+    const { take } = quotas(clock, () => 0, countInMemory())
     const agreement = agreementOf(2, 100)
-    const told = Array.from({ length: 6 }, () => {
-      try {
-        take(agreement, 'b', 1)
-        return 'taken'
-      } catch (error) {
-        return error instanceof Refusal ? error.code : 'fault'
-      }
-    })
+    const told: string[] = []
+    for (let i = 0; i < 6; i += 1) {
+      told.push(
+        await take(agreement, 'b', 1).then(
+          () => 'taken',
+          error => (error instanceof Refusal ? error.code : 'fault'),
+        ),
+      )
+    }
     expect(told).toEqual(['taken', 'taken', 'load.rate', 'load.rate', 'load.busy', 'load.busy'])
     now += 60_000
-    expect(() => take(agreement, 'b', 1)).not.toThrow()
+    await take(agreement, 'b', 1)
   })
 
-  it('of subjects is for a day in Asia/Shanghai', () => {
+  it('of subjects is for a day in Asia/Shanghai', async () => {
     now = evening
-    const { take } = quotas(clock, () => 0)
+    const { take } = quotas(clock, () => 0, countInMemory())
     const agreement = agreementOf(100, 10)
-    take(agreement, 'b', 10)
-    expect(() => take(agreement, 'b', 1)).toThrow('load.rate')
+    await take(agreement, 'b', 10)
+    await expect(take(agreement, 'b', 1)).rejects.toThrow('load.rate')
     now = Date.parse('2026-11-22T16:00:00Z')
-    expect(() => take(agreement, 'b', 10)).not.toThrow()
+    await take(agreement, 'b', 10)
   })
 
-  it('counts nothing for a question that is too much, so that a smaller one still passes', () => {
+  it('counts nothing for a question that is too much, so that a smaller one still passes', async () => {
     now = evening
-    const { take } = quotas(clock, () => 0)
+    const { take } = quotas(clock, () => 0, countInMemory())
     const agreement = agreementOf(2, 10)
-    take(agreement, 'b', 8)
-    for (let i = 0; i < 5; i += 1) expect(() => take(agreement, 'b', 3)).toThrow('subjects today')
-    expect(() => take(agreement, 'b', 2)).not.toThrow()
+    await take(agreement, 'b', 8)
+    for (let i = 0; i < 5; i += 1) await expect(take(agreement, 'b', 3)).rejects.toThrow('subjects today')
+    await take(agreement, 'b', 2)
   })
 
-  it('is each peer’s and each agreement’s own', () => {
+  it('is each peer’s and each agreement’s own', async () => {
     now = evening
-    const { take } = quotas(clock, () => 0)
-    take(agreementOf(1, 1), 'b', 1)
-    expect(() => take(agreementOf(1, 1), 'c', 1)).not.toThrow()
-    expect(() => take(agreementOf(1, 1, 'other'), 'b', 1)).not.toThrow()
+    const { take } = quotas(clock, () => 0, countInMemory())
+    await take(agreementOf(1, 1), 'b', 1)
+    await take(agreementOf(1, 1), 'c', 1)
+    await take(agreementOf(1, 1, 'other'), 'b', 1)
   })
 
-  it('begins with what was spent before a restart, on that day and no other', () => {
+  it('begins with what was spent before a restart, on that day and no other', async () => {
     now = evening
-    const { take } = quotas(clock, () => 9)
+    const { take } = quotas(clock, () => 9, countInMemory())
     const agreement = agreementOf(100, 10)
-    expect(() => take(agreement, 'b', 2)).toThrow('subjects today')
+    await expect(take(agreement, 'b', 2)).rejects.toThrow('subjects today')
     now = Date.parse('2026-11-22T16:00:00Z')
-    expect(() => take(agreement, 'b', 10)).not.toThrow()
+    await take(agreement, 'b', 10)
   })
 
   it('of a day begins at midnight in Asia/Shanghai', () => {

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import type { Agreement, Agreements, Grant, Signed } from '#agreement/agreement.ts'
 import { authorise, checkQuestion, inForce, judge, type Permission, scopeOf } from '#agreement/authorise.ts'
+import { countInMemory } from '#agreement/counts.ts'
 import { quotas } from '#agreement/quota.ts'
 import { canonical, digest, sha256 } from '#protocol/canonical.ts'
 import type { Query, Want } from '#protocol/message.ts'
@@ -61,6 +62,16 @@ function codeOf(work: () => unknown): string {
     if (error instanceof Refusal) return error.code
     throw error
   }
+}
+
+function codeIn(work: Promise<unknown>): Promise<string> {
+  return work.then(
+    () => 'taken',
+    error =>
+      codeOf(() => {
+        throw error
+      }),
+  )
 }
 
 /** The scope of a question by Jiangyin to Huizhou, in a form to compare. */
@@ -334,14 +345,15 @@ describe('a question that was verified', () => {
     quotas: quotas(
       () => NOON,
       () => 0,
+      countInMemory(),
     ),
     now: () => NOON,
   })
 
-  it('is permitted as it was asked, each subject judged for itself, at this instant', () => {
+  it('is permitted as it was asked, each subject judged for itself, at this instant', async () => {
     const signed = signedOf([penalty])
     const subjects = [firm, '11010119900307775X', 'nonsense', ` ${firm.toLowerCase()} `]
-    const permission: Permission = authorise(asked(signed, { subjects }), authority(signed))
+    const permission: Permission = await authorise(asked(signed, { subjects }), authority(signed))
     expect(permission).toMatchObject({
       agreement: { id: 'a-2026', digest: signed.digest },
       purpose: 'tendering',
@@ -359,36 +371,36 @@ describe('a question that was verified', () => {
     expect([...permission.scope.families.keys()]).toEqual(['penalty'])
   })
 
-  it('is sealed exactly where the agreement says so', () => {
+  it('is sealed exactly where the agreement says so', async () => {
     for (const confidential of [true, undefined] as const) {
       const signed = signedOf([penalty], confidential && { confidential })
       for (const sealed of [true, false]) {
         const right = sealed === (confidential === true)
-        expect(codeOf(() => authorise(asked(signed, {}, sealed), authority(signed)))).toBe(
+        expect(await codeIn(authorise(asked(signed, {}, sealed), authority(signed)))).toBe(
           right ? 'taken' : 'agreement.confidential',
         )
       }
     }
   })
 
-  it('counts against the quota with all its subjects, and one that is refused before does not', () => {
+  it('counts against the quota with all its subjects, and one that is refused before does not', async () => {
     const signed = signedOf([penalty], { quota: { questionsPerMinute: 10, subjectsPerDay: 3 } })
     const us = authority(signed)
     const subjects = [firm, firm]
-    expect(codeOf(() => authorise(asked(signed, { subjects, purpose: 'awards' }), us))).toBe('agreement.purpose')
-    expect(codeOf(() => authorise(asked(signed, { subjects, purpose: 'curiosity' }), us))).toBe('query.purpose')
-    expect(codeOf(() => authorise(asked(signed, { subjects }), us))).toBe('taken')
-    expect(codeOf(() => authorise(asked(signed, { subjects }), us))).toBe('load.rate')
-    expect(codeOf(() => authorise(asked(signed), us))).toBe('taken')
+    expect(await codeIn(authorise(asked(signed, { subjects, purpose: 'awards' }), us))).toBe('agreement.purpose')
+    expect(await codeIn(authorise(asked(signed, { subjects, purpose: 'curiosity' }), us))).toBe('query.purpose')
+    expect(await codeIn(authorise(asked(signed, { subjects }), us))).toBe('taken')
+    expect(await codeIn(authorise(asked(signed, { subjects }), us))).toBe('load.rate')
+    expect(await codeIn(authorise(asked(signed), us))).toBe('taken')
   })
 
-  it('by a city that is no party, or of more subjects than there may be, is refused', () => {
+  it('by a city that is no party, or of more subjects than there may be, is refused', async () => {
     const signed = signedOf([penalty])
     const us = authority(signed)
-    expect(codeOf(() => authorise(asked(signed, { iss: 'suqian' }), us))).toBe('agreement.unknown')
-    expect(codeOf(() => authorise(asked(signed), { ...us, id: 'suqian' }))).toBe('agreement.unknown')
+    expect(await codeIn(authorise(asked(signed, { iss: 'suqian' }), us))).toBe('agreement.unknown')
+    expect(await codeIn(authorise(asked(signed), { ...us, id: 'suqian' }))).toBe('agreement.unknown')
     const many = Array.from({ length: 101 }, () => firm)
-    expect(codeOf(() => authorise(asked(signed, { subjects: many }), us))).toBe('query.subjects')
+    expect(await codeIn(authorise(asked(signed, { subjects: many }), us))).toBe('query.subjects')
   })
 })
 

@@ -1,0 +1,47 @@
+/** The processes of one machine share what they count in a file that nobody else reads. */
+import { chmodSync, closeSync, openSync } from 'node:fs'
+import { DatabaseSync } from 'node:sqlite'
+import type { Counts } from '#agreement/counts.ts'
+
+/** How long a count waits for another process's, in milliseconds; one takes some microseconds. */
+const BUSY_TIMEOUT = 200
+
+/**
+ * Counts that the processes of one machine share, in a file that is made where there is none. It need not outlive a crash of
+ * the machine: what a ledger holds is given as `from` again.
+ */
+export function countInFile(path: string): Counts {
+  closeSync(openSync(path, 'a', 0o600))
+  chmodSync(path, 0o600)
+  const db = new DatabaseSync(path, { defensive: true, timeout: BUSY_TIMEOUT })
+  db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; PRAGMA trusted_schema = OFF;
+    CREATE TABLE IF NOT EXISTS count (
+      name TEXT PRIMARY KEY, period INTEGER NOT NULL, n INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID`)
+  const begin = db.prepare('BEGIN IMMEDIATE')
+  const commit = db.prepare('COMMIT')
+  const rollback = db.prepare('ROLLBACK')
+  // An earlier period gives way to a later one; a process whose clock is behind counts within the later.
+  const put = db.prepare(
+    `INSERT INTO count VALUES (:name, :period, :from + :add) ON CONFLICT (name) DO UPDATE SET
+      n = iif(period < excluded.period, excluded.n, n + :add), period = max(period, excluded.period)
+      RETURNING n`,
+  )
+  return {
+    add: async counts => {
+      begin.run()
+      try {
+        const full = counts.find(({ name, period, add, most, from = 0 }) => {
+          const row = put.get({ name, period, add, from })
+          return typeof row?.['n'] !== 'number' || row['n'] > most
+        })
+        ;(full === undefined ? commit : rollback).run()
+        return full?.name
+      } catch (fault) {
+        if (db.isTransaction) rollback.run()
+        throw fault
+      }
+    },
+    [Symbol.asyncDispose]: async () => db.close(),
+  }
+}

@@ -1,0 +1,78 @@
+/** A bound holds to the last one, whoever counts and in how many processes. */
+import { mkdtempSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Worker } from 'node:worker_threads'
+import fc from 'fast-check'
+import { afterAll, describe, expect, it } from 'vitest'
+import { type Count, type Counts, countInMemory } from '#agreement/counts.ts'
+import { countInFile } from '../../src/shared-counts.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'xinqiao-counts-'))
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+let files = 0
+const makers: readonly (readonly [string, () => Counts])[] = [
+  ['in memory', countInMemory],
+  ['in a file', () => countInFile(join(folder, `${++files}.sqlite`))],
+]
+
+const minute = (n: number) => n * 60_000
+const counting = fc.record({
+  name: fc.constantFrom('a', 'b'),
+
+  add: fc.nat(4),
+})
+
+describe.each(makers)('counts %s', (_, make) => {
+  it('never go beyond the most, add all or none, and start anew with each period', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.array(counting, { minLength: 1, maxLength: 2 }), { maxLength: 40 }), async all => {
+        await using counts = make()
+        // What holds by the words of the promise: the sum of what was added, by name and period, periods in order.
+        const sums = new Map<string, number>()
+        for (const [i, each] of all.entries()) {
+          const distinct = each.filter(({ name }, at) => each.findIndex(other => other.name === name) === at)
+          const period = minute(Math.floor(i / 5))
+          const wanted: Count[] = distinct.map(({ name, add }) => ({ name, period, add, most: 7 }))
+          const full = wanted.find(({ name, add }) => (sums.get(`${name} ${period}`) ?? 0) + add > 7)
+          expect(await counts.add(wanted)).toBe(full?.name)
+          if (full !== undefined) continue
+          for (const { name, add } of wanted) {
+            sums.set(`${name} ${period}`, (sums.get(`${name} ${period}`) ?? 0) + add)
+          }
+        }
+      }),
+      { numRuns: 60 },
+    )
+  })
+
+  it('go on from what is known to have been counted before, once', async () => {
+    await using counts = make()
+    const count = { name: 'day', period: 0, add: 1, most: 10, from: 9 }
+    expect(await counts.add([count])).toBeUndefined()
+    expect(await counts.add([count])).toBe('day')
+  })
+})
+
+it('counts in a file hold across processes that count at once, and are their owner’s alone', async () => {
+  const path = join(folder, 'shared.sqlite')
+  await using counts = countInFile(path)
+  const source = `
+    const { parentPort } = require('node:worker_threads')
+    import(${JSON.stringify(join(import.meta.dirname, '../../src/shared-counts.ts'))}).then(async ({ countInFile }) => {
+      const counts = countInFile(${JSON.stringify(path)})
+      let added = 0
+      for (let i = 0; i < 500; i++) if ((await counts.add([{ name: 'q', period: 0, add: 1, most: 900 }])) === undefined) added++
+      parentPort.postMessage(added)
+    })`
+  const workers = Array.from({ length: 3 }, () => {
+    const { promise, resolve, reject } = Promise.withResolvers<number>()
+    new Worker(source, { eval: true }).once('message', resolve).once('error', reject)
+    return promise
+  })
+  const added = await Promise.all(workers)
+  expect(added.reduce((a, b) => a + b)).toBe(900)
+  expect(await counts.add([{ name: 'q', period: 0, add: 1, most: 900 }])).toBe('q')
+  expect(statSync(path).mode & 0o777).toBe(0o600)
+})
