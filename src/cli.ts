@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 /** Every command of `xinqiao`: reads its words, calls the one function that does the work, and ends with 0, 1 or 2. */
+import cluster from 'node:cluster'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Agent, request } from 'undici'
@@ -15,7 +16,8 @@ import { describeAnswer } from './describe.ts'
 import { keysCommand } from './keys-command.ts'
 import { officeCommand } from './office-command.ts'
 import { reportCommand } from './report-command.ts'
-import { describeSettings } from './settings.ts'
+import { describeSettings, type Settings } from './settings.ts'
+import { staffCommand } from './staff-command.ts'
 import { tryCommand } from './try-command.ts'
 import {
   type Command,
@@ -47,10 +49,12 @@ const commands: Readonly<Record<string, Command>> = {
     run: init,
   },
   serve: {
-    usage: [`serve ${ENV}`],
+    usage: [`serve [--workers N] ${ENV}`],
     zh: '运行网关，直到收到 SIGTERM 或 Ctrl-C；收到 SIGHUP 时重新读取配置',
     en: 'run the gateway until SIGTERM or Ctrl-C; at SIGHUP it reads its configuration anew',
-    more: `设置 Settings (environment, or lines of --env FILE; the file wins, and its relative paths start at its folder):\n${describeSettings()}`,
+    more: `  --workers N      处理对方城市查询的进程数，默认 1 processes that answer peers, behind one port; default 1
+
+设置 Settings (environment, or lines of --env FILE; the file wins, and its relative paths start at its folder):\n${describeSettings()}`,
     run: serve,
   },
   health: {
@@ -86,6 +90,7 @@ const commands: Readonly<Record<string, Command>> = {
   try: tryCommand,
   keys: keysCommand,
   office: officeCommand,
+  staff: staffCommand,
   agreement: {
     usage: [`agreement sign ID ${ENV}`, `agreement verify ID ${ENV}`],
     zh: '以本市密钥签署协议；查验各方签名',
@@ -166,12 +171,17 @@ async function init(words: string[]): Promise<Exit> {
 }
 
 async function serve(words: string[]): Promise<Exit> {
-  const { values } = parse(words, { env: { type: 'string' } })
-  const { startGateway } = await import('./gateway.ts')
+  const { values } = parse(words, { env: { type: 'string' }, workers: { type: 'string' } })
+  const workers = Number(optional(values, 'workers') ?? 1)
+  if (!Number.isInteger(workers) || workers < 1 || workers > 64) throw new Usage('--workers is a number from 1 to 64')
+  const settings = settingsFrom(values)
+  if (cluster.isWorker) return serveAsWorker(settings)
   const { promise, resolve } = Promise.withResolvers<void>()
   process.once('SIGTERM', () => resolve())
   process.once('SIGINT', () => resolve())
-  const gateway = await startGateway(settingsFrom(values))
+  const { startGateway } = await import('./gateway.ts')
+  const { startWorkers } = await import('./workers.ts')
+  const gateway = await (workers === 1 ? startGateway(settings) : startWorkers(settings, workers))
   // What came of it is in the log, and in readiness as `configuration`.
   process.on('SIGHUP', () => void gateway.reload().catch(() => undefined))
   console.error(
@@ -180,6 +190,19 @@ async function serve(words: string[]): Promise<Exit> {
   await promise
   await gateway.close()
   return 0
+}
+
+/** What ends the parent reaches its workers by the parent's word: a terminal would send them its signal as well. */
+async function serveAsWorker(settings: Settings): Promise<Exit> {
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined)
+  const { failed, work } = await import('./workers.ts')
+  try {
+    await work(settings)
+    return 0
+  } catch (error) {
+    failed(error instanceof Error ? error.message : String(error))
+    return 1
+  }
 }
 
 async function health(words: string[]): Promise<Exit> {
@@ -233,10 +256,10 @@ async function check(words: string[]): Promise<Exit> {
   const { values } = parse(words, { env: { type: 'string' }, report: { type: 'boolean' }, json: { type: 'boolean' } })
   const settings = settingsFrom(values)
   const { describeMatrix, survey } = await import('./check.ts')
-  const { faults, disclosures, vocabulary, translation } = await survey(settings, Date.now())
+  const { faults, disclosures, vocabulary, translation, keys } = await survey(settings, Date.now())
   const ok = faults.length === 0
   if (values['json'] === true) {
-    console.log(JSON.stringify({ ok, city: settings.city, ...(!ok && { faults }), disclosures, translation }))
+    console.log(JSON.stringify({ ok, city: settings.city, ...(!ok && { faults }), disclosures, translation, keys }))
     return ok ? 0 : 1
   }
   if (ok) console.log('配置无误 The configuration is sound.')
@@ -246,6 +269,10 @@ async function check(words: string[]): Promise<Exit> {
     const env = optional(values, 'env')
     const how = call('check', '--report', ...(env === undefined ? [] : ['--env', env]))
     console.log(values['report'] === true ? describeReport(translation) : summariseReport(translation, how))
+  }
+  if (keys !== undefined) {
+    const { describeCounts } = await import('./key-counts.ts')
+    console.log(describeCounts(keys))
   }
   if (vocabulary !== undefined && disclosures.length > 0) console.log(describeMatrix(disclosures, vocabulary))
   return ok ? 0 : 1

@@ -43,6 +43,7 @@ const decisions: Readonly<Record<Decision, string>> = {
   person: '判断是否自然人',
   state: '记录状态',
   level: '共享级别',
+  performance: '整改履行情况',
   publishedUntil: '公示截止',
   ended: '终止日期',
 }
@@ -147,6 +148,7 @@ function describeCodes({
   note,
   usedBy,
   out,
+  others,
   in: back,
 }: CodeListReport): string[] {
   return [
@@ -154,6 +156,7 @@ function describeCodes({
     `      用于 used by: ${usedBy.join(', ')} · 来源 source: ${source}`,
     ...(note === undefined ? [] : [`      说明 note: ${note}`]),
     ...out.map(describeWord),
+    `      转出 out  其他词 any other word → ${otherWords[others]}`,
     ...(back === null
       ? ['      转入 in   只作判断，不写入 it only decides, nothing is written with it']
       : back.map(describeCode)),
@@ -166,6 +169,12 @@ const wordOutcomes: Readonly<Record<WordReport['outcome'], string>> = {
   several: '，全部成立 all of them hold',
   ambiguous: '，含义不唯一 which of them cannot be told',
   untranslated: '，原文照传 travels as it stands',
+}
+
+const otherWords: Readonly<Record<CodeListReport['others'], string>> = {
+  untranslated: '—   不猜，原文照传 not guessed, it travels as it stands',
+  kept: '—   不猜，该记录不提供 not guessed, its record is not given',
+  unknown: '—   不猜，该记录不提供，该类别为未知 not guessed, its record is not given and its family is unknown',
 }
 
 function describeWord({ words, relation, outcome, codes, validFrom, validTo, reason }: WordReport): string {

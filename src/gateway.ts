@@ -8,16 +8,16 @@ import { join } from 'node:path'
 import type { TLSSocket } from 'node:tls'
 import { getRequestListener } from '@hono/node-server'
 import { type Logger, pino } from 'pino'
+import { type Counts, countInMemory } from '#agreement/counts.ts'
 import { quotas } from '#agreement/quota.ts'
+import { openWorkbench } from '#console/workbench.ts'
 import { openAcquaintance } from '#exchange/acquaint.ts'
 import type { City } from '#exchange/city.ts'
 import { openPost } from '#exchange/post.ts'
-import { openLedger } from '#ledger/sqlite.ts'
+import { openLedgerAt, openLogStoreAt } from '#ledger/open.ts'
 import { startOfDay } from '#protocol/day.ts'
-import { ConfigurationError, type Fault } from '#protocol/fault.ts'
-import type { CompiledMapping } from '#schema/mapping.ts'
+import { ConfigurationError } from '#protocol/fault.ts'
 import { gather } from '#source/source.ts'
-import { openPostgres, openSqlite } from '#source/sql.ts'
 import { openDepartments } from '#trust/departments.ts'
 import type { Keys } from '#trust/keys.ts'
 import type { Members } from '#trust/members.ts'
@@ -28,51 +28,82 @@ import { openMetrics } from './metrics.ts'
 import { openCity, type Running } from './reload.ts'
 import { keepCurrent, ROUND } from './renew.ts'
 import type { Settings } from './settings.ts'
-import { inside, noting, outside, type Surface } from './surface.ts'
+import { openSources } from './sources.ts'
+import { inside, noting, outside, type Parts, type Surface } from './surface.ts'
+import { openTransparency, type Transparency, WATCH } from './transparency.ts'
 
 export type Gateway = AsyncDisposable & {
   /** As it is now; a reload of the configuration makes another. */
   readonly city: City
   readonly reload: Running['reload']
-  /** Base addresses, with the ports that were really bound. */
+  readonly transparency: Transparency
+  readonly metrics: () => Promise<readonly object[]>
+  /** Base addresses, with the ports that were really bound; empty where this process does not serve that surface. */
   readonly peersUrl: string
   readonly insideUrl: string
   /** Stops taking questions, answers those in hand, then lets go of ledger, sources and peers. */
   close(): Promise<void>
 }
 
+/** Which surfaces a process serves, and with whom it shares what is counted against a quota. */
+export type Role = {
+  /** Peers are served by this process. */
+  readonly outside: boolean
+  /** Departments, staff and operations are served by this process, and what has to be done once is done by it. */
+  readonly inside: boolean
+  readonly counts?: Counts
+  /** The metrics of the other processes of this gateway, as prom-client gives them. */
+  readonly others?: () => Promise<readonly object[]>
+}
+
+const alone: Role = { outside: true, inside: true }
+
 /**
- * Starts a gateway. Throws ConfigurationError, or the error that keeps a port from opening. `round` is the time between two
- * rounds of asking the members for news, in milliseconds.
+ * Starts a gateway, or with `role` one of several processes that are one. Throws ConfigurationError, or the error that keeps a
+ * port from opening. `round` is the time between two rounds of asking the members for news, in milliseconds.
  */
 export async function startGateway(
   settings: Settings,
   log: Logger = logger(settings),
   round: number = ROUND,
+  role: Role = alone,
 ): Promise<Gateway> {
   const now = Date.now
-  const read = await readConfiguration({ ...settings, keeps: true }, now)
+  const read = await readConfiguration(role.inside ? { ...settings, keeps: true } : settings, now)
   const { members } = read
-  const proxy = settings.proxyCertificate === undefined ? undefined : readProxy(settings.proxyCertificate, now())
   await using opened = new AsyncDisposableStack()
   const metrics = openMetrics()
   const note = noting(log, metrics)
-  const current = keepCurrent(settings, members, read.keys, log, now)
-  const ledger = opened.adopt(openLedger(join(settings.data, 'ledger.sqlite'), settings.city), each => each.close())
+  const current = keepCurrent(settings, members, read.keys, log, now, role.inside)
+  const ledger = opened.adopt(await openLedgerAt(settings.ledger, settings.city), each => each.close())
   const post = opened.adopt(openPost(current.keys, members, now, settings.peerTimeout), each => each.close())
   const since = new Date(startOfDay(now())).toISOString()
   const spent = new Map(
     await Promise.all(members.all.map(async ({ id }) => [id, await ledger.subjectsSince(id, since)] as const)),
   )
+  const counts = role.counts ?? countInMemory()
   const acquaintance = openAcquaintance({ id: settings.city, now, note, post, members })
+  const transparency = await openTransparency({
+    city: settings.city,
+    ledger,
+    store: opened.use(await openLogStoreAt(settings.ledger)),
+    keys: read.keys,
+    members,
+    post,
+    acquaint: acquaintance.acquaint,
+    now,
+    log,
+    metrics,
+    leads: role.inside,
+  })
   const running = opened.use(
     await openCity(
       settings,
       {
         id: settings.city,
         members,
-        quotas: quotas(now, (agreement, peer) => spent.get(peer)?.get(agreement) ?? 0),
-        ledger,
+        quotas: quotas(now, (agreement, peer) => spent.get(peer)?.get(agreement) ?? 0, counts),
+        ledger: transparency.ledger,
         keys: current.keys,
         openers: () => current.keys().openers,
         post,
@@ -85,37 +116,33 @@ export async function startGateway(
       read,
       ({ mapping }) => gather(openSources(settings.sources, mapping)),
       log,
+      role.inside,
     ),
   )
-  const callers = openCallers(members, proxy, now)
-  const door = openDoor({ turned: why => metrics.turned.inc({ why }) }, now)
-  const parts = {
+  const proxy = settings.proxyCertificate === undefined ? undefined : readProxy(settings.proxyCertificate, now())
+  const parts: Parts = {
     running,
+    transparency,
     drifts: acquaintance.drifts,
     departments: openDepartments(join(settings.data, 'departments.json')),
     metrics,
+    others: role.others,
     log,
-    callers,
-    door,
+    callers: openCallers(members, proxy, now),
+    door: openDoor({ turned: why => metrics.turned.inc({ why }) }, now),
+    workbench: role.inside
+      ? opened.use(openWorkbench({ ...settings, ...settings.staff, ledger, registry: metrics.registry, log, now }))
+      : undefined,
   }
-  const peers = opened.adopt(peerServer(outside(parts), read.keys, members, proxy), stop)
-  door.guard(peers)
-  peers.on('secureConnection', (socket: TLSSocket) => {
-    try {
-      const { city, isProxied } = callers.greet(socket)
-      // Whoever is no member, or no longer, stays a stranger for the door.
-      const isKnown = isProxied || members.find(city) !== undefined
-      if (isKnown && !door.accept(socket, city)) socket.destroy()
-    } catch (error) {
-      log.warn({ from: socket.remoteAddress, err: error }, 'connection refused')
-      socket.destroy()
-    }
-  })
-  const within = opened.adopt(insideServer(inside(parts), settings), stop)
-  await listen(within, settings.insideListen)
-  await listen(peers, settings.peersListen)
-  current.onKeys(({ transport }) => peers.setSecureContext(secured(transport, members, proxy)))
+  const peers = role.outside ? opened.adopt(peerServer(parts, read.keys, proxy), stop) : undefined
+  const within = role.inside ? opened.adopt(insideServer(inside(parts), settings), stop) : undefined
+  if (within !== undefined) await listen(within, settings.insideListen)
+  if (peers !== undefined) {
+    await listen(peers, settings.peersListen)
+    current.onKeys(({ transport }) => peers.setSecureContext(secured(transport, members, proxy)))
+  }
   opened.adopt(current.begin(acquaintance, round), each => each.stop())
+  opened.adopt(transparency.begin(Math.min(round, WATCH)), each => each.stop())
   const gateway = opened.move()
   const close = () => gateway.disposeAsync()
   return {
@@ -123,15 +150,18 @@ export async function startGateway(
       return running.city()
     },
     reload: running.reload,
-    peersUrl: `https://${address(peers)}`,
-    insideUrl: `${settings.insideTls === undefined ? 'http' : 'https'}://${address(within)}`,
+    transparency,
+    metrics: () => metrics.registry.getMetricsAsJSON(),
+    peersUrl: peers === undefined ? '' : `https://${address(peers)}`,
+    insideUrl:
+      within === undefined ? '' : `${settings.insideTls === undefined ? 'http' : 'https'}://${address(within)}`,
     close,
     [Symbol.asyncDispose]: close,
   }
 }
 
 /** The log: JSON lines on standard output. What names a subject never gets in, whoever forgets it. */
-function logger({ city, logLevel }: Settings): Logger {
+export function logger({ city, logLevel }: Settings): Logger {
   // Buffered: a log line is not evidence, the ledger is, and a write for each line costs as much as reading the question.
   const out = pino.destination({ dest: 1, sync: false, minLength: 4096, periodicFlush: 1000 })
   return pino(
@@ -148,31 +178,6 @@ function logger({ city, logLevel }: Settings): Logger {
   )
 }
 
-/** Every database of the city with its tables. Throws ConfigurationError where settings and mapping name different ones. */
-function openSources(sources: Settings['sources'], mapping: CompiledMapping) {
-  const held = Map.groupBy(mapping.tables.values(), table => table.source)
-  const fault = (problem: string, remedy: string): Fault => ({
-    file: 'environment',
-    path: 'XINQIAO_SOURCE',
-    problem,
-    remedy,
-  })
-  const faults: Fault[] = []
-  for (const name of held.keys()) {
-    if (!sources.has(name)) faults.push(fault(`no ${name} is named, where the mapping has tables`, `Add ${name}=URL`))
-  }
-  for (const name of sources.keys()) {
-    if (!held.has(name)) faults.push(fault(`the mapping has no table in ${name}`, 'Correct the name, or remove it'))
-  }
-  if (faults.length > 0) throw new ConfigurationError(faults)
-  return [...sources].map(([name, url]) => {
-    const tables = held.get(name) ?? []
-    return url.startsWith('sqlite:')
-      ? openSqlite({ name, path: url.slice('sqlite:'.length), tables })
-      : openPostgres({ name, url, tables })
-  })
-}
-
 /** Times within which a caller has to have said what it wants to say; a slow one is cut off, not waited for. */
 const patience = {
   headersTimeout: 5_000,
@@ -184,7 +189,9 @@ const patience = {
 /** How long not a byte may go either way over a connection on which an answer is due; milliseconds. */
 const SILENT = 30_000
 
-function peerServer(app: Surface, keys: Keys, members: Members, proxy: NamedProxy | undefined) {
+function peerServer(parts: Parts, keys: Keys, proxy: NamedProxy | undefined) {
+  const { callers, door, log } = parts
+  const { members } = parts.running.city()
   const server = createHttps(
     {
       ...patience,
@@ -194,10 +201,22 @@ function peerServer(app: Surface, keys: Keys, members: Members, proxy: NamedProx
       ALPNProtocols: ['http/1.1'],
       handshakeTimeout: 5_000,
     },
-    getRequestListener(app.fetch),
+    getRequestListener(outside(parts).fetch),
   )
   // Whoever does not read its answer is not waited for either; node:http sets no bound of its own on that.
   server.setTimeout(SILENT)
+  door.guard(server)
+  server.on('secureConnection', (socket: TLSSocket) => {
+    try {
+      const { city, isProxied } = callers.greet(socket)
+      // Whoever is no member, or no longer, stays a stranger for the door.
+      const isKnown = isProxied || members.find(city) !== undefined
+      if (isKnown && !door.accept(socket, city)) socket.destroy()
+    } catch (error) {
+      log.warn({ from: socket.remoteAddress, err: error }, 'connection refused')
+      socket.destroy()
+    }
+  })
   return server
 }
 

@@ -20,12 +20,14 @@ const lean = [
 /**
  * Starts `xinqiao serve` with exactly this environment and resolves when it says that both surfaces are open.
  * Rejects with what it printed where it ends before that. What it logs goes to `log`, a file descriptor, or nowhere.
+ * `words` are further words of the command.
  */
 export function startProcess(
   environment: Readonly<Record<string, string>>,
   log: number | 'ignore' = 'ignore',
+  words: readonly string[] = [],
 ): Promise<ChildProcess> {
-  const child = spawn(process.execPath, [...lean, join(home, 'src', 'cli.ts'), 'serve'], {
+  const child = spawn(process.execPath, [...lean, join(home, 'src', 'cli.ts'), 'serve', ...words], {
     env: environment,
     stdio: ['ignore', log, 'pipe'],
   })

@@ -36,7 +36,8 @@ const LINGER = 180_000
 
 /**
  * Begins with `first`. `open` opens the databases that a mapping reads; one that is no longer read is closed when no question
- * can be left that uses it. Every configuration is in the ledger before it holds.
+ * can be left that uses it. Every configuration is in the ledger before it holds: `records` is for the one process of a
+ * gateway that says so for all of them.
  */
 export async function openCity(
   places: Places,
@@ -44,6 +45,7 @@ export async function openCity(
   first: Meaning,
   open: (meaning: Meaning) => Sources,
   log: Logger,
+  records: boolean,
 ): Promise<Running> {
   const lingering = new Map<Sources, NodeJS.Timeout>()
   const built = ({ agreements, vocabulary, mapping, measures }: Meaning, sources: Sources): City => ({
@@ -54,9 +56,10 @@ export async function openCity(
     measures,
     sources,
   })
-  const record = ({ digests }: Meaning, changed: readonly string[]) => {
+  const record = async ({ digests }: Meaning, changed: readonly string[]) => {
+    if (!records) return
     const at = new Date(lasting.now()).toISOString()
-    return lasting.ledger.append({ kind: 'configured', at, city: lasting.id, digests, changed: [...changed] })
+    await lasting.ledger.append({ kind: 'configured', at, city: lasting.id, digests, changed: [...changed] })
   }
   const standingOf = ({ digests }: Meaning): Standing => ({ digest: digest(digests), digests, since: lasting.now() })
 

@@ -27,13 +27,17 @@ export type Current = {
   begin(acquaintance: Acquaintance, round: number): { readonly stop: () => Promise<void> }
 }
 
-/** Owns the keys of a running gateway; `first` are those it started with. */
+/**
+ * Owns the keys of a running gateway; `first` are those it started with. `notes` is for the one of its processes that writes down
+ * what it has published and learnt.
+ */
 export function keepCurrent(
   settings: Settings,
   members: LiveMembers,
   first: Keys,
   log: Logger,
   now: () => number,
+  notes: boolean,
 ): Current {
   let keys = first
   const listeners: ((keys: Keys) => void)[] = []
@@ -51,8 +55,10 @@ export function keepCurrent(
       )
       return
     }
-    notePublished(settings.data, read, now())
-    members.keepLists()
+    if (notes) {
+      notePublished(settings.data, read, now())
+      members.keepLists()
+    }
     const before = keys
     keys = read
     if (before.signing.kid !== read.signing.kid) log.warn({ kid: read.signing.kid }, 'we sign with another key now')

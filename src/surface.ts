@@ -6,6 +6,9 @@ import { HTTPException } from 'hono/http-exception'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import type { Logger } from 'pino'
 import type { z } from 'zod'
+import { consoleOf } from '#console/console.ts'
+import { BASE, type Desk } from '#console/desk.ts'
+import type { Workbench } from '#console/workbench.ts'
 import type { Drift } from '#exchange/acquaint.ts'
 import { answer } from '#exchange/answer.ts'
 import { AskRequest, ask } from '#exchange/ask.ts'
@@ -17,22 +20,29 @@ import { Refusal, refuse } from '#protocol/refusal.ts'
 import type { Department, Departments } from '#trust/departments.ts'
 import type { Callers, Sender } from '#trust/proxy.ts'
 import { SEALED, sealedLength } from '#trust/seal.ts'
-import { configurationOf } from '#trust/statement.ts'
+import { configurationOf, type LogMetadata } from '#trust/statement.ts'
 import type { Door } from './door.ts'
 import { checkHealth, show } from './health.ts'
+import { serveLog, serveWitness } from './log-routes.ts'
 import type { Metrics } from './metrics.ts'
 import type { Running } from './reload.ts'
+import type { Transparency } from './transparency.ts'
 
 /** What both surfaces are made of. */
 export type Parts = {
   readonly running: Running
+  readonly transparency: Transparency
   readonly drifts: () => readonly Drift[]
   readonly departments: Departments
   readonly metrics: Metrics
+  /** Those of the other processes of this gateway. */
+  readonly others?: (() => Promise<readonly object[]>) | undefined
   readonly log: Logger
   /** Who sends what comes from outside, and whether it is heard. */
   readonly callers: Callers
   readonly door: Door
+  /** Of the process that serves the inside. */
+  readonly workbench?: Workbench | undefined
 }
 
 type Ends = { incoming: IncomingMessage; outgoing: ServerResponse }
@@ -69,7 +79,7 @@ function countsAsFailed({ code }: Refusal): boolean {
 const SMALL = 2_048
 
 /** The surface for peer cities: where they ask, and where they learn who we are. */
-export function outside({ running, metrics, log, callers, door }: Parts): Surface {
+export function outside({ running, transparency, metrics, log, callers, door }: Parts): Surface {
   const app = new Hono<Bindings>()
   const together = turns()
   const heard = ({ incoming, outgoing }: Ends): Sender => {
@@ -123,13 +133,17 @@ export function outside({ running, metrics, log, callers, door }: Parts): Surfac
       else outgoing.once('close', () => seat[Symbol.dispose]())
     }
   }
-  const introduce = introducing(running.city())
-  app.get(INTRODUCTION, c => {
+  const introduce = introducing(running.city(), transparency.published)
+  const admit = (c: Context<Bindings>) => {
     const sender = heard(c.env)
-    if (running.city().members.find(sender.city) === undefined) {
-      door.failed(sender)
-      throw refuse('token.issuer', sender.city)
-    }
+    if (running.city().members.find(sender.city) !== undefined) return
+    door.failed(sender)
+    throw refuse('token.issuer', sender.city)
+  }
+  serveLog(app, transparency, admit)
+  serveWitness(app, transparency, admit)
+  app.get(INTRODUCTION, c => {
+    admit(c)
     return c.body(introduce(Number(c.req.query('roll') ?? 0)), 200, { 'content-type': STATEMENT })
   })
   app.all('*', c => {
@@ -143,7 +157,8 @@ export function outside({ running, metrics, log, callers, door }: Parts): Surfac
 }
 
 /** The surface for this city's departments and for those who run the gateway. */
-export function inside({ running, drifts, departments, metrics, log, door }: Parts): Surface {
+export function inside(parts: Parts): Surface {
+  const { running, transparency, drifts, departments, metrics, others, log, door, workbench } = parts
   const app = new Hono<Bindings>()
   let busy = 0
   // Made when first asked for: its maker is a tenth of the gateway's memory, and most gateways are never asked.
@@ -163,16 +178,17 @@ export function inside({ running, drifts, departments, metrics, log, door }: Par
     metrics.strangers.set(door.strangers)
     metrics.ledgerEntries.set(await running.city().ledger.count())
     for (const { peer, seconds } of drifts()) metrics.clock.set({ peer }, seconds)
-    return c.body(await metrics.registry.metrics(), 200, { 'content-type': metrics.registry.contentType })
+    return c.body(await metrics.text(await others?.()), 200, { 'content-type': metrics.registry.contentType })
   })
+  serveLog(app, transparency, () => {})
   app.get('/openapi.json', async c => {
     const { describeInside } = await import('./openapi.ts')
     const { mapping } = running.city()
     if (document?.of !== mapping) document = { of: mapping, text: JSON.stringify(describeInside(mapping)) }
     return c.body(document.text, 200, { 'content-type': 'application/json' })
   })
-  /** What all ways to ask have in common: who asks, in which form, how many at once, and what is counted and logged of it. */
-  const onBehalf = async <Q, A>(c: Context<Bindings>, form: z.ZodType<Q>, work: Work<Q, A>): Promise<A> => {
+  /** What a department's key has to come with: who asks, and in which form. */
+  const byKey = async <Q, A>(c: Context<Bindings>, form: z.ZodType<Q>, work: Work<Q, A>): Promise<A> => {
     const city = running.city()
     const [, key] = /^Bearer (\S+)$/.exec(c.req.header('authorization') ?? '') ?? []
     const department = departments.find(key, city.now())
@@ -180,11 +196,15 @@ export function inside({ running, drifts, departments, metrics, log, door }: Par
     if (!request.success) {
       throw refuse('request.form', request.error.issues.map(({ path, code }) => `${path.join('.')} ${code}`).join(', '))
     }
+    return onBehalf(department, () => work(request.data, department, city))
+  }
+  /** What all ways to ask have in common: how many at once, and what is counted and logged of it. */
+  const onBehalf = async <A>(department: Department, work: () => Promise<Done<A>>): Promise<A> => {
     if (busy >= AT_ONCE) throw refuse('load.busy')
     busy += 1
     const began = performance.now()
     try {
-      const { told, purpose, peers } = await work(request.data, department, city)
+      const { told, purpose, peers } = await work()
       const ms = performance.now() - began
       metrics.seconds.observe({ direction: 'out' }, ms / 1000)
       for (const { peer, outcome } of peers) {
@@ -197,7 +217,7 @@ export function inside({ running, drifts, departments, metrics, log, door }: Par
     }
   }
   app.post('/ask', bounded(limits.queryBytes), async c => {
-    const told = await onBehalf(c, AskRequest, async (request, department, city) => {
+    const told = await byKey(c, AskRequest, async (request, department, city) => {
       const told = await ask(request, department, city)
       return { told, purpose: told.purpose, peers: told.peers }
     })
@@ -206,7 +226,7 @@ export function inside({ running, drifts, departments, metrics, log, door }: Par
   app.post('/report', bounded(limits.queryBytes), async c => {
     // Asked for seldom, and with its page a part of the gateway that most questions never need.
     const { ReportRequest, report } = await import('#exchange/report.ts')
-    const file = await onBehalf(c, ReportRequest, async (request, department, city) => {
+    const file = await byKey(c, ReportRequest, async (request, department, city) => {
       const told = await report(request, department, city)
       const asked = told.report.cities.filter(({ outcome }) => outcome !== 'own' && outcome !== 'not-asked')
       const peers = asked.map(({ city: peer, outcome }) => ({ peer, outcome }))
@@ -218,19 +238,37 @@ export function inside({ running, drifts, departments, metrics, log, door }: Par
     c.header('content-security-policy', "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'")
     return c.html(await reportPage(file.report))
   })
-  return ending(app, noting(log, metrics))
+  const note = noting(log, metrics)
+  if (workbench !== undefined) {
+    const desk: Desk = {
+      ...workbench,
+      get city() {
+        return running.city()
+      },
+      drifts,
+      health: healthOf,
+      seconds: metrics.seconds,
+      note: refusal => note(refusal, {}),
+      asking: {
+        mandates: workbench.mandates,
+        kept: workbench.kept,
+        onBehalf,
+        reportPage: async report => (await import('./report-page.ts')).reportPage(report),
+      },
+    }
+    app.route(BASE, consoleOf(desk))
+  }
+  return ending(app, note)
 }
 
 /** Does what a department asks for; gives it with what each peer came to. */
-type Work<Q, A> = (
-  request: Q,
-  department: Department,
-  city: City,
-) => Promise<{
+type Work<Q, A> = (request: Q, department: Department, city: City) => Promise<Done<A>>
+
+type Done<A> = {
   readonly told: A
   readonly purpose: string
   readonly peers: readonly { readonly peer: string; readonly outcome: string }[]
-}>
+}
 
 /** Counts questions by peer and outcome. Each counter is looked up once: working out its labels costs more than counting. */
 function countingIn({ questions }: Metrics): (peer: string, outcome: string) => void {
@@ -253,7 +291,7 @@ const SERVED = 30
  * Gives what we say of ourselves, made anew when our keys or the roll have changed, each later than the one before. Whoever
  * goes by our roll already is not given it again: in a large federation it is most of the statement.
  */
-function introducing(city: City): (number: number) => string {
+function introducing(city: City, log: LogMetadata): (number: number) => string {
   type Said = { readonly iat: number; readonly described: unknown; readonly roll: unknown; texts: Map<boolean, string> }
   let said: Said | undefined
   return number => {
@@ -264,7 +302,9 @@ function introducing(city: City): (number: number) => string {
       said = { iat: Math.max(seconds, (said?.iat ?? 0) + 1), described, roll: bundle, texts: new Map() }
     }
     const withRoll = !(number >= ours)
-    const text = said.texts.get(withRoll) ?? configurationOf(described, withRoll ? bundle : undefined, signer, said.iat)
+    const text =
+      said.texts.get(withRoll) ??
+      configurationOf({ ...described, log }, withRoll ? bundle : undefined, signer, said.iat)
     said.texts.set(withRoll, text)
     return text
   }

@@ -12,6 +12,7 @@ const below: Readonly<Record<string, readonly string[]>> = {
   ledger: ['protocol'],
   agreement: ['protocol', 'trust', 'schema'],
   exchange: ['protocol', 'trust', 'schema', 'source', 'ledger', 'agreement'],
+  console: ['protocol', 'trust', 'schema', 'source', 'ledger', 'agreement', 'exchange'],
 }
 const files = readdirSync(src, { recursive: true, encoding: 'utf8' }).filter(file => file.endsWith('.ts'))
 const textOf = (file: string) => readFileSync(join(src, file), 'utf8')

@@ -447,16 +447,16 @@ describe('an operator with an empty folder', () => {
       using db = new DatabaseSync(copy)
       const trigger = db.prepare(`select sql from sqlite_schema where name = 'entry_not_updated'`).get()?.['sql']
       db.exec('drop trigger entry_not_updated')
-      db.exec(`update entry set body = replace(body, '临招', '临投') where ix = 0`)
+      db.exec(`update entry set body = replace(body, '临招', '临投') where ix = 1`)
       db.exec(String(trigger))
     }
     const [text, json] = await Promise.all([
       xinqiao(folder, 'ledger', 'verify', copy),
       xinqiao(folder, 'ledger', 'verify', copy, '--json'),
     ])
-    expect([text?.code, text?.out]).toEqual([1, expect.stringMatching(/NOT whole[\s\S]*edited #0/)])
+    expect([text?.code, text?.out]).toEqual([1, expect.stringMatching(/NOT whole[\s\S]*edited #1/)])
     expect(json?.code).toBe(1)
-    expect(JSON.parse(json?.out ?? '')).toMatchObject({ verified: false, faults: [{ name: 'edited', index: 0 }] })
+    expect(JSON.parse(json?.out ?? '')).toMatchObject({ verified: false, faults: [{ name: 'edited', index: 1 }] })
   })
 })
 

@@ -85,6 +85,9 @@ export async function runFederation({
     if (found === undefined) throw new RangeError(`no gateway of ${city}`)
     return found
   }
+  /** Where a city's peers reach it, in this process or in one of its own. */
+  const peersUrl = (city: string) =>
+    gateways.get(city)?.peersUrl ?? `https://127.0.0.1:${federation.city(city).settings.peersListen.port}`
   const identity = async (city: string) => {
     const { keys, members } = await readIdentity(federation.city(city).settings, Date.now, [])
     if (keys === undefined || members === undefined) throw new Error(`no keys of ${city}`)
@@ -124,7 +127,7 @@ export async function runFederation({
     body: string | Uint8Array,
     headers: Readonly<Record<string, string>> = {},
   ) => {
-    const response = await request(`${gateway(to).peersUrl}/query`, {
+    const response = await request(`${peersUrl(to)}/query`, {
       method: 'POST',
       dispatcher: await agentOf(from),
       headers: { 'content-type': `application/${types.query}`, ...headers },
@@ -176,7 +179,7 @@ export async function runFederation({
     async anonymous(to) {
       const agent = new Agent({ connect: { rejectUnauthorized: false } })
       try {
-        return await request(`${gateway(to).peersUrl}/query`, { dispatcher: agent, method: 'POST', body: 'a.b.c' })
+        return await request(`${peersUrl(to)}/query`, { dispatcher: agent, method: 'POST', body: 'a.b.c' })
       } finally {
         await agent.destroy()
       }

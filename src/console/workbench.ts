@@ -1,0 +1,46 @@
+/** What the console needs from the gateway's start to its end: who may sign in, and what was counted and watched since. */
+import type { Logger } from 'pino'
+import type { Registry } from 'prom-client'
+import type { Ledger } from '#ledger/ledger.ts'
+import { ConfigurationError, type Fault } from '#protocol/fault.ts'
+import type { Asking, Desk } from './desk.ts'
+import { openKept } from './kept.ts'
+import { openLookout } from './lookout.ts'
+import { openMandates } from './mandates.ts'
+import { openStaffing, type StaffingOptions } from './staff.ts'
+import { readThresholds } from './thresholds.ts'
+
+export type Workbench = AsyncDisposable &
+  Pick<Desk, 'staff' | 'tally' | 'lookout' | 'config'> &
+  Pick<Asking, 'mandates' | 'kept'>
+
+type Options = Pick<StaffingOptions, 'data' | 'city' | 'now' | 'origin' | 'provider'> & {
+  readonly config: string
+  readonly ledger: Ledger
+  readonly registry: Registry
+  readonly log: Logger
+}
+
+/**
+ * Opens the store of staff in the folder `data` and begins to follow the ledger. Throws ConfigurationError where the
+ * thresholds, the store or the provider's secret are not sound. It goes before the ledger does.
+ */
+export function openWorkbench({ config, ledger, registry, log, ...options }: Options): Workbench {
+  const faults: Fault[] = []
+  const thresholds = readThresholds(config, faults)
+  if (faults.length > 0) throw new ConfigurationError(faults)
+  const staff = openStaffing({ ...options, ledger, log })
+  const lookout = openLookout(ledger, thresholds, registry, log, options.now)
+  return {
+    staff,
+    lookout,
+    tally: lookout.tally,
+    config,
+    mandates: openMandates(options.data),
+    kept: openKept(),
+    async [Symbol.asyncDispose]() {
+      await lookout[Symbol.asyncDispose]()
+      staff[Symbol.dispose]()
+    },
+  }
+}

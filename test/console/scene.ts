@@ -1,0 +1,77 @@
+/** A console with something to show: a running federation in which questions were asked, answered and refused, and staff of each role. */
+import { join } from 'node:path'
+import { accounts } from '../../src/console/accounts.ts'
+import type { Role } from '../../src/console/staff.ts'
+import { openStaffStore } from '../../src/console/staff-store.ts'
+import { type Running, runFederation } from '../federation.ts'
+import { newPerson, signIn } from './door.ts'
+import { type Visitor, visitor } from './visitor.ts'
+
+export const roles = ['viewer', 'auditor', 'operator'] as const satisfies readonly Role[]
+
+/** In the demo: the enterprise with records in several cities. */
+export const USCC = '91320281250344877K'
+
+export type Scene = AsyncDisposable & {
+  readonly running: Running
+  /** Of the console's server, without a path. */
+  readonly url: string
+  /** Who has signed in, by role. */
+  readonly staff: Readonly<Record<Role, Visitor>>
+}
+
+/** Names as they stand in the ledger, by role. */
+export const names: Readonly<Record<Role, string>> = { viewer: '陈静', auditor: '李伟', operator: '王敏' }
+
+export async function openScene(
+  options: Parameters<typeof runFederation>[0] & {
+    readonly play?: (running: Running) => Promise<void>
+    readonly named?: Readonly<Record<Role, string>>
+  } = {},
+): Promise<Scene> {
+  const { play = async () => {}, named = names, ...federation } = options
+  await using opened = new AsyncDisposableStack()
+  const running = opened.use(await runFederation(federation))
+  const gateway = running.gateway('jiangyin')
+  await play(running)
+  const { data } = running.federation.city('jiangyin').settings
+  using store = openStaffStore(data)
+  const known = accounts(store)
+  const entered = async (role: Role) => {
+    const who = visitor(gateway.insideUrl)
+    const { status, text } = await signIn(who, await newPerson(known, named[role], role), Date.now())
+    if (status !== 303) throw new Error(`${role} did not get in: ${status} ${text}`)
+    return who
+  }
+  const staff = {
+    viewer: await entered('viewer'),
+    auditor: await entered('auditor'),
+    operator: await entered('operator'),
+  }
+  const kept = opened.move()
+  return { running, url: gateway.insideUrl, staff, [Symbol.asyncDispose]: () => kept.disposeAsync() }
+}
+
+/** The day of an office: questions from two cities, one of them beyond its agreement, and ours to all. */
+export async function usualDay(running: Running): Promise<void> {
+  const want = [{ family: 'licence' }, { family: 'penalty' }, { family: 'list' }, { family: 'rating' }]
+  for (const [i, purpose] of ['tendering', 'tendering', 'procurement', 'tendering'].entries()) {
+    await running.query('huizhou', 'jiangyin', { want, purpose, matter: `惠招〔2026〕01${i}号` })
+  }
+  await running.query('huizhou', 'jiangyin', {
+    want,
+    matter: '惠招〔2026〕018号',
+    subjects: [USCC, '91320281MA1W7XUN8M', '91441300618891434X'],
+  })
+  await running.query('huizhou', 'jiangyin', { purpose: 'awards', matter: '惠评〔2026〕7号' })
+  const ask = (peer: string, purpose: string, matter: string) =>
+    running.ask('jiangyin', { peer, subjects: [USCC], purpose, matter })
+  await ask('huizhou', 'tendering', '澄招〔2026〕00123号')
+  await ask('*', 'tendering', '澄招〔2026〕00124号')
+  await ask('huizhou', 'awards', '澄评〔2026〕3号')
+}
+
+/** Where the file with the mandates of staff lies. */
+export function mandatesOf(running: Running): string {
+  return join(running.federation.city('jiangyin').settings.data, 'mandates.json')
+}

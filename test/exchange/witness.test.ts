@@ -1,0 +1,327 @@
+import { copyFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { addRequest, logOf } from '#exchange/witness.ts'
+import { cosignerKey, isSigned, logKey, readNote, signCheckpoint } from '#ledger/checkpoint.ts'
+import { leafHash, nextLink, originLink } from '#ledger/entry.ts'
+import { witnessName } from '#ledger/log.ts'
+import { createLedger } from '#ledger/sqlite.ts'
+import { readLedgerIdentity, text } from '#ledger/tables.ts'
+import { emptyRoot } from '#ledger/tree.ts'
+import { newLogKey } from '#trust/keys.ts'
+import { type Running, runFederation } from '../federation.ts'
+import { tamper } from '../ledger/sample.ts'
+
+/** Rounds that the gateways make by themselves are far apart: here each is called for. */
+const SELDOM = 3_600_000
+
+/** Three cities that know each other's logs. The last to start has heard of all; the others are started once more. */
+async function cities(): Promise<Running> {
+  const running = await runFederation({ cities: ['jiangyin', 'huizhou', 'jimo'], round: SELDOM })
+  await running.restart('jiangyin')
+  await running.restart('huizhou')
+  for (const { id } of running.federation.cities) await acquainted(running, id)
+  return running
+}
+
+async function acquainted(running: Running, city: string): Promise<void> {
+  const { members, acquaint } = running.gateway(city).city
+  for (const { id } of members.all) if (id !== city) await acquaint(id)
+}
+
+const of = (running: Running, city: string) => running.gateway(city).transparency
+const fileOf = (running: Running, city: string) => join(running.federation.city(city).settings.data, 'ledger.sqlite')
+
+/** So many entries more: one of a question that the city answers, the others of its own. */
+async function grow(running: Running, city: string, count: number): Promise<number> {
+  expect((await running.query('huizhou', city)).status).toBe(200)
+  return await swell(running, city, count - 1)
+}
+
+async function swell(running: Running, city: string, count: number): Promise<number> {
+  const entry = { kind: 'configured', at: new Date().toISOString(), city, digests: {}, changed: [] } as const
+  await Promise.all(Array.from({ length: count }, () => of(running, city).ledger.append(entry)))
+  return (await of(running, city).log.integrate()).size
+}
+
+/** What a city holds against others, in short. */
+async function found(running: Running, city: string) {
+  const all = await of(running, city).gossip.contradictions()
+  return all.map(({ city, name }) => `${city} ${name}`)
+}
+
+function keepBackup(running: Running, city: string): string {
+  const backup = `${fileOf(running, city)}.backup`
+  copyFileSync(fileOf(running, city), backup)
+  return backup
+}
+
+function restore(running: Running, city: string, backup: string): void {
+  for (const end of ['', '-wal', '-shm']) rmSync(`${fileOf(running, city)}${end}`, { force: true })
+  copyFileSync(backup, fileOf(running, city))
+}
+
+/** Has jiangyin bring back a ledger of before, while nobody is there who could tell it. */
+async function jiangyinGoesBack(running: Running, entries: number): Promise<number> {
+  await running.stop('jiangyin')
+  const backup = keepBackup(running, 'jiangyin')
+  await running.start('jiangyin')
+  const size = await grow(running, 'jiangyin', entries)
+  await of(running, 'jiangyin').gossip.round()
+  await running.stop('jiangyin')
+  restore(running, 'jiangyin', backup)
+  return size
+}
+
+describe('a city whose log only grows', () => {
+  it('has every checkpoint cosigned by all its peers, and nothing is held against it', async () => {
+    await using running = await cities()
+    for (const entries of [3, 300]) {
+      const size = await grow(running, 'jiangyin', entries)
+      await of(running, 'jiangyin').gossip.round()
+      const newest = await of(running, 'jiangyin').log.newest()
+      expect(newest?.size).toBe(size)
+      const note = readNote(newest?.note ?? '')
+      for (const peer of ['huizhou', 'jimo']) {
+        const member = running.gateway('jiangyin').city.members.find(peer)
+        const key = member && logOf(member)?.key
+        expect(note && key && isSigned(note, cosignerKey(witnessName(peer), key))).toBe(true)
+        expect((await of(running, peer).witness.known()).get('jiangyin')?.size).toBe(size)
+        await of(running, peer).gossip.round()
+      }
+    }
+    for (const { id } of running.federation.cities) expect(await found(running, id)).toEqual([])
+  })
+
+  it('goes on after a restart, and after a backup that holds all that was cosigned', async () => {
+    await using running = await cities()
+    await grow(running, 'jiangyin', 3)
+    await of(running, 'jiangyin').gossip.round()
+    await running.stop('jiangyin')
+    const backup = keepBackup(running, 'jiangyin')
+    restore(running, 'jiangyin', backup)
+    await running.start('jiangyin')
+    expect((await running.query('huizhou', 'jiangyin')).status).toBe(200)
+    await of(running, 'huizhou').gossip.round()
+    expect(await found(running, 'huizhou')).toEqual([])
+  })
+
+  it('is served to peers by HTTP: checkpoint, tiles, proofs, and who cosigned', async () => {
+    await using running = await cities()
+    const size = await grow(running, 'jiangyin', 2)
+    await of(running, 'jiangyin').gossip.round()
+    const get = (path: string) => running.get('huizhou', 'jiangyin', path)
+    const newest = await of(running, 'jiangyin').log.newest()
+    expect(await get('/log/checkpoint')).toMatchObject({ status: 200, text: newest?.note })
+    expect(await get(`/log/tile/0/000.p/${size}`)).toMatchObject({ status: 200, type: 'application/octet-stream' })
+    expect(await get(`/log/proof/inclusion?index=0&size=${size}`)).toMatchObject({ status: 200 })
+    expect(await get(`/log/proof/consistency?from=1&to=${size}`)).toMatchObject({ status: 200 })
+    for (const path of [
+      '/log/tile/0/000',
+      `/log/tile/0/000.p/${size + 1}`,
+      '/log/tile/0/x000/000',
+      '/log/tile/00/000',
+      `/log/proof/inclusion?index=${size}&size=${size}`,
+      `/log/proof/consistency?from=1&to=${size + 1}`,
+      '/log/proof/consistency?from=-1&to=2',
+      '/witness/log/nowhere',
+      `/witness/${'0'.repeat(64)}/checkpoint`,
+    ]) {
+      expect(await get(path)).toMatchObject({ status: 404, type: 'application/problem+json' })
+    }
+    const held = (await running.get('jiangyin', 'huizhou', '/witness/log/jiangyin')).text
+    expect(held.startsWith(newest?.note.slice(0, newest.note.indexOf('\n\n')) ?? '')).toBe(true)
+    expect((await running.gateway('jiangyin').city.members.find('huizhou'))?.log?.origin).toBe(
+      of(running, 'huizhou').log.origin,
+    )
+  })
+})
+
+describe('a witness', () => {
+  it('answers as C2SP tlog-witness says', async () => {
+    await using running = await cities()
+    const { log } = of(running, 'jiangyin')
+    const { add, known } = of(running, 'huizhou').witness
+    const held = async () => (await known()).get('jiangyin')?.size ?? 0
+    const four = await grow(running, 'jiangyin', 1)
+    const first = await log.newest()
+    const before = await held()
+    expect(await add('old 0\n')).toMatchObject({ status: 400 })
+    expect(await add(`old 01\n\n${first?.note}`)).toMatchObject({ status: 400 })
+    expect(await add(`old 1\nAAAA\n\n${first?.note}`)).toMatchObject({ status: 400 })
+    expect(await add(addRequest(four + 1, [], first?.note ?? ''))).toMatchObject({ status: 400 })
+    expect(await add(addRequest(four, [], first?.note ?? ''))).toMatchObject({
+      status: 409,
+      type: 'text/x.tlog.size',
+      body: `${before}\n`,
+    })
+    const proof = await log.consistency(before, four)
+    const done = await add(addRequest(before, proof, first?.note ?? ''))
+    expect(done).toMatchObject({ status: 200, body: expect.stringMatching(/^— xinqiao\/huizhou\/witness /) })
+    expect(await held()).toBe(four)
+    // The same once more is cosigned once more, and nothing is written.
+    expect(await add(addRequest(four, [], first?.note ?? ''))).toMatchObject({ status: 200 })
+
+    const six = await grow(running, 'jiangyin', 2)
+    const second = (await log.newest())?.note ?? ''
+    const right = await log.consistency(four, six)
+    expect(await add(addRequest(four, right.slice(1), second))).toMatchObject({ status: 422 })
+    expect(await add(addRequest(four, [...right, emptyRoot], second))).toMatchObject({ status: 422 })
+    const stranger = logKey(log.origin, (await running.identity('huizhou')).keys.log)
+    expect(stranger.id).not.toBe(log.keys.log.id)
+    const key = (await running.identity('huizhou')).keys.log
+    const other = (origin: string) => signCheckpoint({ origin, size: six, root: emptyRoot, extensions: [] }, key)
+    expect(await add(addRequest(four, right, other(log.origin)))).toMatchObject({ status: 403 })
+    expect(await add(addRequest(four, right, other('xinqiao/ningbo/1')))).toMatchObject({ status: 404 })
+    expect(await held()).toBe(four)
+    expect(await add(addRequest(four, right, second))).toMatchObject({ status: 200 })
+  })
+
+  it('cosigns one of two that come at once, and never goes back', async () => {
+    await using running = await cities()
+    const { log } = of(running, 'jiangyin')
+    const { add, known } = of(running, 'huizhou').witness
+    await of(running, 'jiangyin').gossip.round()
+    const before = (await known()).get('jiangyin')?.size ?? 0
+    const requests: string[] = []
+    for (const _ of [1, 2, 3]) {
+      const size = await grow(running, 'jiangyin', 1)
+      requests.push(addRequest(before, await log.consistency(before, size), (await log.newest())?.note ?? ''))
+    }
+    const replies = await Promise.all(requests.toReversed().map(add))
+    expect(replies.filter(({ status }) => status === 200)).toHaveLength(1)
+    expect(replies.filter(({ status }) => status === 409)).toHaveLength(2)
+    expect((await known()).get('jiangyin')?.size).toBe(before + 3)
+  })
+})
+
+describe('a city that restores an old log', () => {
+  it('does not start while a peer is there that has seen more', async () => {
+    await using running = await cities()
+    await jiangyinGoesBack(running, 5)
+    await expect(running.start('jiangyin')).rejects.toThrow(/ledger.contradicted: shortened: (huizhou|jimo) cosigned/)
+  })
+
+  it('starts alone, is found as soon as peers are there again, by them and by itself, and answers no more', async () => {
+    await using running = await cities()
+    await jiangyinGoesBack(running, 5)
+    await running.stop('huizhou')
+    await running.stop('jimo')
+    await running.start('jiangyin')
+    await running.start('huizhou')
+    await of(running, 'huizhou').gossip.round()
+    expect(await found(running, 'huizhou')).toEqual(['jiangyin shortened'])
+    await of(running, 'jiangyin').gossip.round()
+    expect(await found(running, 'jiangyin')).toEqual(['jiangyin shortened'])
+    await expect.poll(() => of(running, 'jiangyin').ledger.writable().catch(String)).toMatch('ledger.contradicted')
+    const { status } = await running.query('huizhou', 'jiangyin')
+    expect(status).toBe(503)
+    await running.stop('jiangyin')
+    await expect(running.start('jiangyin')).rejects.toThrow('ledger.contradicted: shortened')
+  })
+
+  it('is found though it grew again beyond what was seen', async () => {
+    await using running = await cities()
+    await jiangyinGoesBack(running, 5)
+    await running.stop('huizhou')
+    await running.stop('jimo')
+    await running.start('jiangyin')
+    await grow(running, 'jiangyin', 9)
+    await running.start('huizhou')
+    await of(running, 'huizhou').gossip.round()
+    expect(await found(running, 'huizhou')).toEqual(['jiangyin rewritten'])
+    const [contradiction] = await of(running, 'huizhou').gossip.contradictions()
+    expect(contradiction?.detail).toMatch(/^no proof that size \d+ grew out of size \d+, where it shows us itself/)
+  })
+
+  it('is proved to have forked by two cities that compare what it told each, though it is silent itself', async () => {
+    await using running = await runFederation({ cities: ['jiangyin', 'huizhou', 'jimo'], round: SELDOM })
+    await running.stop('jimo')
+    await running.restart('jiangyin')
+    const size = await jiangyinGoesBack(running, 5)
+    await acquainted(running, 'huizhou')
+    expect((await of(running, 'huizhou').witness.known()).get('jiangyin')?.size).toBe(size)
+    await running.stop('huizhou')
+    await running.start('jimo')
+    await running.start('jiangyin')
+    expect(await swell(running, 'jiangyin', size - (await of(running, 'jiangyin').log.integrate()).size)).toBe(size)
+    await of(running, 'jiangyin').gossip.round()
+    expect((await of(running, 'jimo').witness.known()).get('jiangyin')?.size).toBe(size)
+    await running.stop('jiangyin')
+    await running.start('huizhou')
+    await acquainted(running, 'huizhou')
+    await of(running, 'huizhou').gossip.round()
+    expect(await found(running, 'huizhou')).toEqual(['jiangyin forked'])
+  })
+})
+
+describe('a city that rewrites its log', () => {
+  it('is found by its peers, however well the hashes are fixed up', async () => {
+    await using running = await cities()
+    await grow(running, 'jiangyin', 5)
+    await of(running, 'jiangyin').gossip.round()
+    await running.stop('jiangyin')
+    await running.stop('huizhou')
+    await running.stop('jimo')
+    tamper(fileOf(running, 'jiangyin'), db => {
+      db.exec('DELETE FROM tile; DELETE FROM checkpoint')
+      db.exec(`UPDATE entry SET body = replace(body, 'tendering', 'bidding')`)
+      let link = originLink(readLedgerIdentity(db))
+      for (const row of db.prepare('SELECT ix, body FROM entry ORDER BY ix').all()) {
+        const own = nextLink(link, leafHash(text(row['body'])))
+        db.prepare('UPDATE entry SET previous = ?, link = ? WHERE ix = ?').run(link, own, row['ix'] ?? null)
+        link = own
+      }
+    })
+    await running.start('jiangyin')
+    await running.start('jimo')
+    await of(running, 'jimo').gossip.round()
+    expect(await found(running, 'jimo')).toEqual(['jiangyin rewritten'])
+    await of(running, 'jiangyin').gossip.round()
+    expect(await found(running, 'jiangyin')).toEqual(['jiangyin rewritten'])
+  })
+})
+
+describe('a city that begins another log', () => {
+  it('is named by its peers until an operator acknowledges it, and is known by the new one from then on', async () => {
+    await using running = await cities()
+    await grow(running, 'jiangyin', 2)
+    await of(running, 'jiangyin').gossip.round()
+    await running.stop('jiangyin')
+    for (const end of ['', '-wal', '-shm']) rmSync(`${fileOf(running, 'jiangyin')}${end}`, { force: true })
+    createLedger(fileOf(running, 'jiangyin'), 'jiangyin')
+    await running.start('jiangyin')
+    const { gossip, witness } = of(running, 'huizhou')
+    await gossip.round()
+    await gossip.round()
+    expect(await found(running, 'huizhou')).toEqual(['jiangyin replaced'])
+    await of(running, 'jiangyin').gossip.round()
+    expect((await witness.known()).get('jiangyin')?.origin).not.toBe(of(running, 'jiangyin').log.origin)
+    const page = async () => (await (await fetch(`${running.gateway('huizhou').insideUrl}/metrics`)).text()).split('\n')
+    expect(await page()).toContain('xinqiao_log_contradiction{city="jiangyin"} 1')
+
+    await running.restart('huizhou')
+    await acquainted(running, 'huizhou')
+    const again = of(running, 'huizhou')
+    expect(await again.gossip.acknowledge('jiangyin', '王某')).toBe(1)
+    expect(await page()).toContain('xinqiao_log_contradiction{city="jiangyin"} 0')
+    await of(running, 'jiangyin').gossip.round()
+    expect((await again.witness.known()).get('jiangyin')?.origin).toBe(of(running, 'jiangyin').log.origin)
+    await again.gossip.round()
+    expect((await again.gossip.contradictions()).filter(each => !each.acknowledged)).toEqual([])
+  })
+
+  it('or signs with another key is named too, and cannot go on with the old log', async () => {
+    await using running = await cities()
+    await grow(running, 'jiangyin', 2)
+    await of(running, 'jiangyin').gossip.round()
+    await running.stop('jiangyin')
+    const { keys } = running.federation.city('jiangyin').settings
+    writeFileSync(join(keys, 'log.pem'), newLogKey())
+    await expect(running.start('jiangyin')).rejects.toThrow('not of this ledger and this log.pem')
+    tamper(fileOf(running, 'jiangyin'), db => db.exec('DELETE FROM checkpoint; DELETE FROM tile'))
+    await running.start('jiangyin')
+    await of(running, 'huizhou').gossip.round()
+    expect(await found(running, 'huizhou')).toEqual(['jiangyin replaced'])
+  })
+})
