@@ -5,10 +5,15 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { request } from 'undici'
 import { verifyLedger } from '#ledger/verify.ts'
+import { rememberYesterday } from './demo-past.ts'
 import { insideUrl, type Played, play, readScenes, type Scene } from './demo-scenes.ts'
+import { makeStaff, showCode } from './demo-staff.ts'
 import { describePlayed } from './demo-view.ts'
 import { type Federation, makeFederation } from './federation.ts'
 import { endProcess, startProcess } from './process.ts'
+
+/** The city whose console the demo opens. */
+const HOME = 'jiangyin'
 
 /** Runs the demo. With `once` it ends by itself; with `json` it prints one JSON object. Gives 1 where a ledger is not whole. */
 export async function demo({
@@ -25,6 +30,9 @@ export async function demo({
   try {
     const scenes = readScenes()
     const federation = await makeFederation(folder)
+    const { settings: home } = federation.city(HOME)
+    await rememberYesterday(home, Date.now())
+    const staff = await makeStaff(home)
     running.push(...(await Promise.all(federation.cities.map(({ environment }) => startProcess(environment)))))
     // The rows should show what a question costs, not what a gateway's first connection does; so come the untitled scenes first.
     await Promise.all(
@@ -61,6 +69,7 @@ export async function demo({
     }
     if (!once) {
       if (!json) console.log(hints(federation, scenes, call))
+      using _shown = json ? undefined : showCode(staff, `${home.staff.origin}/console`)
       await interrupted()
     }
     return Object.values(ledgers).every(({ verified }) => verified) ? 0 : 1

@@ -15,6 +15,7 @@ import { openAcquaintance } from '#exchange/acquaint.ts'
 import type { City } from '#exchange/city.ts'
 import { openPost } from '#exchange/post.ts'
 import { openLedgerAt, openLogStoreAt } from '#ledger/open.ts'
+import { isPostgres } from '#ledger/place.ts'
 import { startOfDay } from '#protocol/day.ts'
 import { ConfigurationError } from '#protocol/fault.ts'
 import { gather } from '#source/source.ts'
@@ -28,6 +29,7 @@ import { openMetrics } from './metrics.ts'
 import { openCity, type Running } from './reload.ts'
 import { keepCurrent, ROUND } from './renew.ts'
 import type { Settings } from './settings.ts'
+import { countInPostgres } from './shared-counts.ts'
 import { openSources } from './sources.ts'
 import { inside, noting, outside, type Parts, type Surface } from './surface.ts'
 import { openTransparency, type Transparency, WATCH } from './transparency.ts'
@@ -81,7 +83,8 @@ export async function startGateway(
   const spent = new Map(
     await Promise.all(members.all.map(async ({ id }) => [id, await ledger.subjectsSince(id, since)] as const)),
   )
-  const counts = role.counts ?? countInMemory()
+  const shared = isPostgres(settings.ledger) ? opened.use(countInPostgres(settings.ledger)) : undefined
+  const counts = shared ?? role.counts ?? countInMemory()
   const acquaintance = openAcquaintance({ id: settings.city, now, note, post, members })
   const transparency = await openTransparency({
     city: settings.city,

@@ -1,7 +1,9 @@
-/** The processes of one machine share what they count in a file that nobody else reads. */
+/** Processes that are one gateway share what they count: those of a machine in a file, those of several in their PostgreSQL. */
 import { chmodSync, closeSync, openSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
+import postgres from 'postgres'
 import type { Counts } from '#agreement/counts.ts'
+import { openLine, unavailable } from '#ledger/postgres.ts'
 
 /** How long a count waits for another process's, in milliseconds; one takes some microseconds. */
 const BUSY_TIMEOUT = 200
@@ -43,5 +45,25 @@ export function countInFile(path: string): Counts {
       }
     },
     [Symbol.asyncDispose]: async () => db.close(),
+  }
+}
+
+/** The code with which `count_up` says that there is no room for the count whose name it gives. */
+const FULL = 'XQ003'
+
+/** Counts that all gateways on one PostgreSQL share, beside their ledger. Rejects with `ledger.unavailable` where there is no server. */
+export function countInPostgres(url: string): Counts {
+  const line = openLine(url, 2)
+  return {
+    add: async counts => {
+      try {
+        await line.ask(sql => sql`SELECT count_up(${JSON.stringify(counts)}::text::json)`)
+        return undefined
+      } catch (fault) {
+        if (fault instanceof postgres.PostgresError && fault.code === FULL) return fault.message
+        throw unavailable(fault)
+      }
+    },
+    [Symbol.asyncDispose]: () => line.close(),
   }
 }

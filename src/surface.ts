@@ -248,6 +248,7 @@ export function inside(parts: Parts): Surface {
       drifts,
       health: healthOf,
       seconds: metrics.seconds,
+      transparency,
       note: refusal => note(refusal, {}),
       asking: {
         mandates: workbench.mandates,

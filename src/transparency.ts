@@ -78,7 +78,7 @@ export async function openTransparency(options: TransparencyOptions): Promise<Tr
   /** Never throws. What cannot be read or written now is tried again; what is contradicted stays so until it no longer is. */
   const tick = async () => {
     try {
-      if (leads) await log.integrate()
+      if (leads && (await ledger.leads())) await log.integrate()
       against = await gossip.againstUs()
     } catch (error) {
       if (error instanceof Refusal && error.code === 'ledger.contradicted') against = error.detail

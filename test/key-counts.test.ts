@@ -1,5 +1,5 @@
 /** Before the first question, check says of each table which rows no question would find. */
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -45,6 +45,11 @@ describe('the count of what no question finds', () => {
     const after = counts(await countTables(sources, mapping))
     const without = (all: typeof before) => all.map(each => (typeof each === 'string' ? each : each.without))
     expect(without(after)).toEqual(without(before))
+  })
+
+  it('says of the demo’s tables of Huizhou what docs/mapping.md shows', async () => {
+    const page = readFileSync(join(import.meta.dirname, '../docs/mapping.md'), 'utf8')
+    expect(page).toContain(describeCounts(await countTables(sourcesOf('huizhou'), mappingOf('huizhou'))))
   })
 
   it('tells in both languages what no question finds, and how many rows stand in another spelling', async () => {

@@ -11,7 +11,7 @@ export type Count = {
 }
 
 export type Counts = AsyncDisposable & {
-  /** Adds every one of them, or where any would go beyond its most, none: then gives the name of the first that would. */
+  /** Adds every one of them, or where any would go beyond its most, none: then gives the name of one that would. */
   add(counts: readonly Count[]): Promise<string | undefined>
 }
 

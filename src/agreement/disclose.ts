@@ -16,6 +16,7 @@ import type { SharedFamily } from '#schema/translate.ts'
 import type { Field, Vocabulary } from '#schema/vocabulary.ts'
 import type { Clause, Judged, Permission, Scope } from './authorise.ts'
 import { admits, type Circumstances, gates, marksOf, stoppedBy } from './gates.ts'
+import { publicUntil } from './publicity.ts'
 
 /**
  * Makes the body of the answer: a result for each subject in the order of the question. Where a family could not be
@@ -177,18 +178,29 @@ const mask = gates
 
 function leave(record: SharedRecord, at: Circumstances, names: readonly string[]): WireRecord {
   const fields: Record<string, Value> = {}
-  const masked: string[] = []
+  let masked: string[] | undefined
   for (const name of names) {
-    const value = record.fields[name]
+    const value = name === 'publishedUntil' ? endOf(record, at) : record.fields[name]
     if (value === undefined) continue
     const open = mask(value, name)
-    if (open !== value) masked.push(name)
+    if (open !== value) {
+      masked ??= []
+      masked.push(name)
+    }
     fields[name] = open
   }
   const wire: WireRecord = { family: record.family, fields, id: idOf(record) }
-  if (masked.length > 0) wire.masked = masked
+  if (masked !== undefined) wire.masked = masked
   for (const mark of marksOf(record, at)) wire[mark] = true
   return wire
+}
+
+/** Until when it is public by the rule, where that is before what its city states; nobody may use it for longer. */
+function endOf(record: SharedRecord, { today, vocabulary }: Circumstances): Value | undefined {
+  const stated = record.fields['publishedUntil']
+  if (typeof stated === 'object') return stated
+  const last = publicUntil(record, today, vocabulary)
+  return last === undefined || last === 'indefinite' || (stated !== undefined && stated <= last) ? stated : last
 }
 
 /** An id made of a column may hold the number of a person in groups; then its digest says as well which record it is. */

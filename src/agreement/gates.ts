@@ -76,12 +76,21 @@ export function stoppedBy(record: SharedRecord, at: Circumstances): RefusalCode 
 }
 
 /** Gates that give the same mark stand side by side. */
-const byMark = [...Map.groupBy(markings, ({ marks }) => marks)].sort(([a], [b]) => (a < b ? -1 : 1))
+const byMark = [...Map.groupBy(markings, ({ marks }) => marks)]
+  .map(([mark, gates]) => ({ mark, gates }))
+  .sort((a, b) => (a.mark < b.mark ? -1 : 1))
 
 /** The marks with which a record goes that no gate stops, in the order of RFC 8785. */
 export function marksOf(record: SharedRecord, at: Circumstances): readonly Mark[] {
   let marks: Mark[] | undefined
-  for (const [mark, gates] of byMark) if (gates.some(gate => gate.when(record, at))) (marks ??= []).push(mark)
+  for (const { mark, gates } of byMark) {
+    for (const gate of gates) {
+      if (!gate.when(record, at)) continue
+      marks ??= []
+      marks.push(mark)
+      break
+    }
+  }
   return marks ?? UNMARKED
 }
 
@@ -178,15 +187,18 @@ function isText(value: Value | undefined): boolean {
 // 4 · Share level 共享级别 of the record, with agreement and purpose: one and the same clause has to cover it all.
 
 function isUnnamedList(record: SharedRecord, { clauses }: Circumstances): boolean {
-  return !clauses.some(clause => admitsList(clause, record))
+  for (const clause of clauses) if (admitsList(clause, record)) return false
+  return true
 }
 
 function isUnnamedScheme(record: SharedRecord, { clauses }: Circumstances): boolean {
-  return !clauses.some(clause => admitsScheme(clause, record))
+  for (const clause of clauses) if (admitsScheme(clause, record)) return false
+  return true
 }
 
 function isAboveLevel(record: SharedRecord, { clauses }: Circumstances): boolean {
-  return !clauses.some(clause => admits(clause, record))
+  for (const clause of clauses) if (admits(clause, record)) return false
+  return true
 }
 
 /** A list made by counting leaves only where its own kind is named, whatever its type says. */

@@ -1,5 +1,5 @@
 /** One look at each character of a text tells which of the dear searches can find anything in it; what it rules out, none of them would find. */
-import { isSign, maySign } from './names.ts'
+import { DOTS, isSign, maySign } from './names.ts'
 
 /** Six digits that may make one number: of ours or full-width, with no more than two blanks, dashes or brackets between. */
 export const NUMBER = 1
@@ -13,8 +13,10 @@ const DIGIT = 1
 const HAN_DIGIT = 2
 const GAP = 3
 const SIGN = 4
+/** It stands between the parts of a name as well as of a number. */
+const DOT = 5
 /** What is looked at by nobody here: it may be a digit of any script. */
-const UNUSUAL = 5
+const UNUSUAL = 6
 
 /** Where maskPersonalNumbers looks at a text whole, whatever stands in it. */
 const ODD = /[^\t-\u024f\u2000-\u206f\u2190-\u22ff\u2460-\u9fff\uff00-\uffef]/
@@ -23,6 +25,7 @@ const classes: readonly (readonly [kind: number, has: (character: string) => boo
   [UNUSUAL, character => ODD.test(character)],
   [DIGIT, character => /[0-9０-９]/.test(character)],
   [HAN_DIGIT, character => /[①-⑨⓪〇零一二三四五六七八九壹贰叁肆伍陆柒捌玖貳參陸]/.test(character)],
+  [DOT, character => DOTS.includes(character)],
   [GAP, character => BETWEEN.test(character)],
   [SIGN, maySign],
 ]
@@ -64,12 +67,13 @@ function scan(text: string): number {
       any++
       if (ours >= 6) seen |= NUMBER
       if (any >= 11) seen |= PERSONAL
-    } else if (kind === GAP && gap < 2) {
+    } else if ((kind === GAP || kind === DOT) && gap < 2) {
+      if (kind === DOT) seen |= NAME
       gap++
     } else {
       ours = 0
       any = 0
-      if (kind === SIGN && isSign(text, i)) seen |= NAME
+      if (kind === DOT || (kind === SIGN && isSign(text, i))) seen |= NAME
       else if (kind === UNUSUAL) seen |= NUMBER | PERSONAL
     }
   }

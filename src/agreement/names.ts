@@ -3,7 +3,7 @@ import { simplified, spellingsOf } from './simple.ts'
 
 const SURNAMES =
   '王李张刘陈杨黄赵周吴徐孙朱马胡郭林何高梁郑罗宋谢唐韩曹许邓萧冯曾程蔡彭潘袁于董余苏叶吕魏蒋田杜丁沈姜范江傅钟卢汪戴崔任陆廖姚方金邱夏谭韦贾邹石熊孟秦阎薛侯雷白龙段郝孔邵史毛常万顾赖武康贺严尹钱施牛洪龚汤陶黎温莫易樊乔文安殷颜庄章鲁倪庞邢俞翟蓝聂齐向申葛柴伍覃骆关焦柳欧祝纪尚毕耿芦左季管符辛苗詹曲靳祁路涂兰甘裴梅童翁霍游阮尤岳柯牟滕谷舒卜成饶宁凌盛查单冉鲍华包屈房喻解蒲卫简时连车项闵邬吉党阳司费蒙席晏隋古强穆姬宫景米麦谈柏瞿艾沙鄢桂窦郁缪畅巩卓褚栾戚全娄甄郎池丛边岑农苟迟保商臧佘卞虞刁冷应匡栗仇练楚揭师官佟封燕桑巫敖原植邝仲荆储宗楼干苑寇盖南屠鞠荣井乐银奚明麻雍花闻冼木郜廉衣蔺和冀占门帅利满'
-const DOTS = '·•‧・'
+export const DOTS = '·•‧・'
 /** Of one or two characters behind a surname, or with a dot between the parts, as in 阿迪力·买买提. */
 const NAME = `(?:(?:[${SURNAMES}]|欧阳|司马|上官|诸葛|司徒|东方|皇甫|尉迟|公孙|令狐|夏侯)\\p{sc=Han}{1,2}|\\p{sc=Han}{1,8}(?:[${DOTS}]\\p{sc=Han}{1,8})+)`
 
@@ -42,12 +42,12 @@ for (const word of [...ROLES, '个体']) {
 
 /** Whether a sign of a name may end with this character, whatever stands before it. */
 export function maySign(character: string): boolean {
-  return DOTS.includes(character) || SIGNS.has(character.charCodeAt(0))
+  return SIGNS.has(character.charCodeAt(0))
 }
 
-/** Whether a sign of a name ends at a place in a text: the word of a role, 个体, or the dot between the parts of a name. */
+/** Whether a sign of a name ends at a place in a text: the word of a role, or 个体. */
 export function isSign(text: string, at: number): boolean {
-  return DOTS.includes(text.charAt(at)) || SIGNS.get(text.charCodeAt(at))?.has(text.charCodeAt(at - 1)) === true
+  return SIGNS.get(text.charCodeAt(at))?.has(text.charCodeAt(at - 1)) === true
 }
 
 /** The text with the names behind a role, or before one in brackets, as asterisks, one for one. */

@@ -14,9 +14,18 @@ const begins: Readonly<Record<string, string>> = { penalty: 'decided', list: 'li
  * YYYY-MM-DD in Asia/Shanghai. Pure; never throws. Source: NDRC orders 58 and 36, as the vocabulary holds them.
  */
 export function lastPublicDay(record: SharedRecord, today: Day, vocabulary: Vocabulary): Day | undefined {
+  return within(ownEnd(record), record, today, vocabulary)
+}
+
+/** The same without regard to the day on which it is taken off its list: until when its publicity lasts, as the wire tells it. */
+export function publicUntil(record: SharedRecord, today: Day, vocabulary: Vocabulary): Day | undefined {
+  return within(record.publishedUntil, record, today, vocabulary)
+}
+
+/** The city's own end, or that of the rule where it is earlier. */
+function within(own: Day | undefined, record: SharedRecord, today: Day, vocabulary: Vocabulary): Day | undefined {
   const begin = begins[record.family]
   if (begin === undefined || isNoDishonesty(record, vocabulary)) return record.publishedUntil ?? 'indefinite'
-  const own = ownEnd(record)
   const decided = record.fields[begin]
   // What no day is known for has no rule; a day to come is a slip of the pen, and would make it public for too long.
   if (typeof decided !== 'string' || decided > today) return undefined

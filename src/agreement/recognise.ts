@@ -5,6 +5,7 @@ import { type RefusalCode, told } from '#protocol/refusal.ts'
 import { relations } from '#schema/format.ts'
 import { BY_COUNTING, type Term, type Vocabulary, validOn } from '#schema/vocabulary.ts'
 import type { Agreement } from './agreement.ts'
+import { saidBy } from './entry-words.ts'
 import type { RecognitionRow, RecognitionTable } from './recognition.ts'
 
 export const Told = z
@@ -28,6 +29,8 @@ export const Recognition = z
     clause: z.string().optional(),
     /** Why it is not recognised. */
     why: Told.optional(),
+    /** A rating that is recognised, and until when it holds its city does not tell, or was not asked. */
+    endUnknown: z.literal(true).optional(),
   })
   .meta({ id: 'Recognition', description: 'what a list entry or rating of the other city is in this one 互认结果' })
 export type Recognition = z.infer<typeof Recognition>
@@ -66,6 +69,12 @@ function recogniseEntry(
   if (list.code === BY_COUNTING || missing === shown.length || (list.severe && missing > 0)) {
     return refused('recognition.list-basis', original)
   }
+  // What the entry says of itself counts, whatever list its city puts it on.
+  const { counted, lesser } = saidBy(fields)
+  if (counted) return refused('record.computed', original)
+  if (lesser && list.colour === 'black') {
+    return list.severe ? informational('record.escalation-doubt', original) : refused('record.escalation', original)
+  }
   const on = dayIn(fields['listed'])
   if (on === undefined || !validOn(list, on)) return informational('recognition.date', original)
   const tables = tablesFor(exchange).filter(({ kind }) => kind === 'list')
@@ -103,11 +112,12 @@ function recogniseRating(
   const on = dayIn(fields['decided']) ?? dayIn(fields['validFrom'])
   if ((on ?? '') > exchange.today || !inForce(scheme, on)) return informational('recognition.date', original)
   const tables = tablesFor(exchange).filter(table => table.kind === 'rating' && table.foreign === scheme.code)
-  return byRow(short, tables, on, original, (code, table) =>
+  const found = byRow(short, tables, on, original, (code, table) =>
     table.kind === 'rating' && inForce(schemes.get(table.ours), on)
       ? sets.get('rating-levels')?.get(`${table.ours}.${code}`)
       : undefined,
   )
+  return until === undefined && found.outcome === 'recognised' ? { ...found, endUnknown: true } : found
 }
 
 /** The one row for a list or level on a day, and what it makes of it. */

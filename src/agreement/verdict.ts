@@ -57,6 +57,9 @@ const FAMILY = 'list'
 /** Without these nobody can tell of which list an entry is, since when, and on what it rests. */
 const NEEDED = ['type', 'listed', 'authority', 'document']
 
+/** A severe list in full form, of which its city or its words say that it may be none. */
+const DOUBTED: ReadonlySet<string> = new Set<RefusalCode>(['record.notice', 'record.escalation-doubt'])
+
 /** Judges what one city said of one subject. Pure; computes no score, and says nothing of a person. */
 export function verdictOf(of: Case, vocabulary: Vocabulary): Verdict {
   const unclear = unclearIn(of)
@@ -74,7 +77,8 @@ export function verdictOf(of: Case, vocabulary: Vocabulary): Verdict {
       const list = vocabulary.lists.get(recognition.original.code ?? '')
       unplaced ||=
         list === undefined ||
-        (!list.severe && list.basis === null && list.code !== BY_COUNTING && list.colour === 'black')
+        (!list.severe && list.basis === null && list.code !== BY_COUNTING && list.colour === 'black') ||
+        (list.severe && DOUBTED.has(recognition.why.code))
     } else if ('why' in use) {
       aside(shared, told(use.why))
       unreadable ||= use.why === 'recognition.date'

@@ -5,6 +5,7 @@ import { html } from 'hono/html'
 import { type Agreement, readAgreement, type Signed } from '#agreement/agreement.ts'
 import { digest } from '#protocol/canonical.ts'
 import { refusals } from '#protocol/refusal.ts'
+import { subjectKinds } from '#protocol/subject.ts'
 import { jsonFiles } from '#trust/members.ts'
 import { BASE, type Visit } from './desk.ts'
 import { empty, type Markup, page, trouble } from './layout.ts'
@@ -150,28 +151,31 @@ function matrixSection(signed: Signed, c: Visit): Markup {
 <label>${t.way}<select name="way">${option('out', t.out, way === 'out')}${option('in', t.in, way === 'in')}</select></label>
 <div class="does"><button class="button">${s.show}</button></div></form>
 <h3>${t.gives(cityName(from, c), cityName(to, c))}</h3>
-${matrix.columns.length === 0 ? empty(t.givesNothing, t.givesNothingWhy) : matrixTables(matrix, c)}</section>`
+${matrix.columns.length === 0 ? empty(t.givesNothing, t.givesNothingWhy) : matrixTable(matrix, c)}</section>`
 }
 
-function matrixTables({ columns, families }: Matrix, c: Visit): Markup {
+/** One table, so that purposes stand under each other; a family is a group of its rows. */
+function matrixTable({ columns, families }: Matrix, c: Visit): Markup {
   const [{ city }, language] = [c.get('desk'), c.get('language')]
   const t = words[language]
   const { vocabulary } = city
   const purposes = columns.map(column => column.purposes.map(purpose => purposeName(purpose, c)).join(t.comma))
-  return html`${families.map(({ family, lists, schemes, fields }) => {
-    const { zh = family, en = family, fields: known } = vocabulary.families.get(family) ?? {}
-    const named = (code: string, set: 'lists' | 'schemes') => vocabulary[set].get(code)?.[language] ?? code
-    const name = { zh, en }[language]
-    return html`<h3>${name} <span class="soft small code">${family}</span></h3>
-${lists.length > 0 && html`<p class="small"><span class="soft">${t.lists}</span> ${lists.map(code => named(code, 'lists')).join(t.comma)}</p>`}
-${schemes.length > 0 && html`<p class="small"><span class="soft">${t.schemes}</span> ${schemes.map(code => named(code, 'schemes')).join(t.comma)}</p>`}
-<div class="wide" tabindex="0" role="region" aria-label="${name}"><table class="stacked">
+  const named = (codes: readonly string[], set: 'lists' | 'schemes') =>
+    codes.map(code => vocabulary[set].get(code)?.[language] ?? code).join(t.comma)
+  return html`<div class="wide" tabindex="0" role="region" aria-label="${t.matrix}"><table class="stacked">
 <thead><tr><th scope="col">${t.field}</th>${purposes.map(purpose => html`<th scope="col">${purpose}</th>`)}</tr></thead>
-<tbody>${fields.map(
-      ({ field, cells }) =>
-        html`<tr><th scope="row">${known?.get(field)?.[language] ?? field}</th>${cells.map((cell, i) => html`<td data-label="${purposes[i] ?? ''}">${cellOf(cell, c)}</td>`)}</tr>`,
-    )}</tbody></table></div>`
-  })}`
+${families.map(({ family, narrowed, fields }) => {
+  const known = vocabulary.families.get(family)
+  return html`<tbody><tr><th class="group" scope="rowgroup" colspan="${columns.length + 1}">${known?.[language] ?? family} <code class="soft small">${family}</code>
+${narrowed.map(
+  ({ clause, lists, schemes }) =>
+    html`<span class="row small soft">${clause} · ${lists.length > 0 ? t.lists : t.schemes} ${named(lists, 'lists')}${named(schemes, 'schemes')}</span>`,
+)}</th></tr>
+${fields.map(
+  ({ field, cells }) =>
+    html`<tr><th scope="row">${known?.fields.get(field)?.[language] ?? field}</th>${cells.map((cell, i) => html`<td data-label="${purposes[i] ?? ''}">${cellOf(cell, c)}</td>`)}</tr>`,
+)}</tbody>`
+})}</table></div>`
 }
 
 function cellOf(given: readonly Given[], c: Visit): Markup {
@@ -179,9 +183,11 @@ function cellOf(given: readonly Given[], c: Visit): Markup {
   const t = words[language]
   if (given.length === 0) return html`<span class="soft">${t.notGiven}</span>`
   const { sets } = city.vocabulary
-  const all = sets.get('subject-kinds')?.size ?? 0
   return html`${given.map(({ clause, level, kinds }) => {
-    const only = kinds.length < all ? kinds.map(kind => sets.get('subject-kinds')?.get(kind)?.[language] ?? kind) : []
+    const only =
+      kinds.length < subjectKinds.length
+        ? kinds.map(kind => sets.get('subject-kinds')?.get(kind)?.[language] ?? kind)
+        : []
     return html`<span class="row">${sets.get('share-levels')?.get(level)?.[language] ?? level} <span class="soft small">${clause}${only.length > 0 && html` · ${t.only(only.join(t.comma))}`}</span></span>`
   })}`
 }
@@ -243,7 +249,7 @@ const words = spoken({
   wrong: { zh: '无效', en: 'Not valid' },
   matrix: { zh: '提供范围', en: 'What is given' },
   matrixWhat: {
-    zh: '按判断每次查询的同一规则算出：空白即不提供。格内为共享级别上限和条款。',
+    zh: '按判断每次查询的同一规则算出，未列明的即不提供。格内为共享级别上限和条款。',
     en: 'Worked out by the rule that every question is judged by; what is not named is not given. Each cell says up to which share level, and by which clause.',
   },
   way: { zh: '方向', en: 'Direction' },

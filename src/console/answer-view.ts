@@ -116,7 +116,7 @@ ${recognitionOf(record, language)}
 <table class="stacked"><thead><tr><th scope="col">${t.field}</th><th scope="col">${t.here}</th><th scope="col">${t.there(cityName(peer.peer, c))}</th></tr></thead>
 <tbody>${rowsOf(record, c).map(
     ({ name, ours, theirs, note, isMasked }) => html`<tr><th scope="row">${name}</th>
-<td data-label="${t.here}">${ours.map(({ label, text }) => html`<span class="row"><bdi>${text}</bdi> <span class="soft small">${label}</span></span>`)}${note !== undefined && html`<span class="row small soft">${note}</span>`}</td>
+<td data-label="${t.here}">${ours.map(({ label, text }) => html`<span class="row"><bdi>${text}</bdi> <span class="soft small">${label}</span></span>`)}${note === undefined ? ours.length === 0 && '—' : html`<span class="row small soft">${note}</span>`}</td>
 <td data-label="${t.there(cityName(peer.peer, c))}"><bdi>${theirs}</bdi>${isMasked && html` <span class="tag">${t.masked}</span>`}</td></tr>`,
   )}</tbody></table></section>`
 }
@@ -152,7 +152,7 @@ function rowsOf({ shared: sent, local }: Told, c: Visit): readonly Row[] {
     return {
       name: family?.fields.get(field)?.[language] ?? field,
       ours: columns.map(column => ({ label: local.labels[column] ?? column, text: local.columns[column] ?? '' })),
-      theirs: originalOf(value),
+      theirs: value === 'indefinite' ? t.indefinite : originalOf(value),
       note: notes.length === 0 ? undefined : notes.join(t.semicolon),
       isMasked: sent.masked?.includes(field) === true,
     }
@@ -302,6 +302,7 @@ const words = spoken({
   here: { zh: '本市用语', en: 'In our words' },
   there: (city: string) => ({ zh: `${city}原文`, en: `${city}, original` }),
   masked: { zh: '个人号码已遮盖', en: 'masked' },
+  indefinite: { zh: '长期', en: 'without end' },
   notExact: (relation: string) => ({ zh: `含义不完全一致：${relation}`, en: `not exact: ${relation}` }),
   means: (codes: string) => ({ zh: `含义：${codes}`, en: `means: ${codes}` }),
   recognition: { zh: '互认', en: 'Recognition' },

@@ -85,10 +85,10 @@ ${missing}
 ${wrong}
 ${
   departments.length > 0 &&
-  html`<section class="sheet"><form method="post" action="${BASE}/ask">
-<div class="filter">${commonFields(c, typed, departments)}</div>
-<label>${t.codes}<textarea name="codes" rows="6" required spellcheck="false" autocomplete="off" aria-describedby="codes-help">${typed.codes}</textarea></label>
-<p class="soft small" id="codes-help">${t.codesHelp}</p>
+  html`<section class="sheet"><form class="filter" method="post" action="${BASE}/ask">
+${commonFields(c, typed, departments)}
+<label class="across">${t.codes}<textarea name="codes" rows="6" required spellcheck="false" autocomplete="off" aria-describedby="codes-help">${typed.codes}</textarea></label>
+<p class="soft small across" id="codes-help">${t.codesHelp}</p>
 <div class="does"><button class="button first">${s.ask}</button></div></form></section>`
 }`
   return page(c, { title: s.ask, active: 'ask', status }, body)

@@ -86,7 +86,7 @@ export function commonFields(c: Visit, typed: Typed, departments: readonly Depar
 <label>${s.peer}<select name="peer">${option('*', t.everybody, typed.peer === '*')}${peers.map(({ id }) => option(id, cityName(id, c), id === typed.peer))}</select></label>
 <label>${s.purpose}<select name="purpose" required>${option('', t.choose, typed.purpose === '')}${purposes.map(code => option(code, purposeName(code, c), code === typed.purpose))}</select></label>
 <label>${s.matter}<input name="matter" required maxlength="200" autocomplete="off" value="${typed.matter}" aria-describedby="matter-help"></label>
-<p class="soft small" id="matter-help">${t.matterHelp}</p>`
+<p class="soft small across" id="matter-help">${t.matterHelp}</p>`
 }
 
 /** What is wrong with codes, one by one. A person's number is not shown again, since it should not have been typed. */

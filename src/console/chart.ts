@@ -28,7 +28,7 @@ const looks = {
 type Look = keyof typeof looks
 const HEIGHT = 230
 /** Without quotation marks: the renderer writes it into an attribute as it is. */
-const FONT = 'system-ui, PingFang SC, Microsoft YaHei, Noto Sans CJK SC, sans-serif'
+const FONT = 'Noto Sans CJK SC, system-ui, PingFang SC, Microsoft YaHei, sans-serif'
 
 /** The images of one chart, of which the browser loads the one that fits. `query` begins with `?` or is empty. */
 export function picture(name: string, query: URLSearchParams, alt: string): Markup {

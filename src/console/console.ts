@@ -15,7 +15,7 @@ import { mappingsPage } from './mappings-page.ts'
 import { membersPage } from './members-page.ts'
 import { madePage, makeReport, printPage, reportFile, reportPage } from './report-page.ts'
 import type { Role } from './staff.ts'
-import { todayChart, todayPage } from './today.ts'
+import { acknowledgeContradiction, todayChart, todayPage } from './today.ts'
 import { acknowledge, unusualPage } from './unusual-page.ts'
 import { type Language, spoken } from './words.ts'
 
@@ -32,6 +32,7 @@ export const pages: readonly Page[] = [
   { path: '/', role: 'viewer', get: todayPage },
   { path: '/chart/in.svg', role: 'viewer', get: todayChart },
   { path: '/chart/out.svg', role: 'viewer', get: todayChart },
+  { path: '/contradiction', role: 'operator', post: acknowledgeContradiction },
   { path: '/in', role: 'viewer', get: inboundPage },
   { path: '/in/export', role: 'auditor', post: exportInbound },
   { path: '/out', role: 'viewer', get: outboundPage },

@@ -7,7 +7,7 @@ import { isSecure } from './wire.ts'
  * `session` is who has signed in; `visit` holds a form to the browser it was given to, before that; `flow` and `challenge`
  * go with one attempt by provider or passkey; `device` tells a browser from which an account has signed in before.
  */
-export type CookieUse = 'session' | 'visit' | 'flow' | 'challenge' | 'device'
+type CookieUse = 'session' | 'visit' | 'flow' | 'challenge' | 'device'
 
 /**
  * A cookie is sent to every port of a host: two gateways of one machine are told apart by the city. Of `__Host-`

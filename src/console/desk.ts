@@ -2,7 +2,9 @@
 import type { Context, Handler, MiddlewareHandler } from 'hono'
 import type { Drift } from '#exchange/acquaint.ts'
 import type { City } from '#exchange/city.ts'
+import type { Gossip } from '#exchange/gossip.ts'
 import type { Report } from '#exchange/report.ts'
+import type { Log } from '#ledger/log.ts'
 import type { Refusal } from '#protocol/refusal.ts'
 import type { Department } from '#trust/departments.ts'
 import type { Kept } from './kept.ts'
@@ -58,6 +60,11 @@ export type Desk = {
   readonly config: string
   /** Who may sign in, and what they may do. */
   readonly staff: Staffing
+  /** The log that others can hold us to, and what was found of theirs. */
+  readonly transparency: {
+    readonly log: Pick<Log, 'newest' | 'inclusion'>
+    readonly gossip: Pick<Gossip, 'contradictions' | 'acknowledge'>
+  }
   /** Tells the gateway's own log what went wrong with a page. */
   readonly note: (refusal: Refusal) => void
   /** Seconds from a question's last byte to its answer, by direction: the histogram of the metrics. */

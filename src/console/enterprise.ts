@@ -53,12 +53,10 @@ export async function exportEnterprise(c: Visit): Promise<Response> {
     return page(c, { title: t.title, status: 400 }, html`<h1>${t.title}</h1>${trouble(t.notACode, t.noneYetWhy)}`)
   }
   const format = await field(c, 'format')
-  await c
-    .get('desk')
-    .staff.recorded(staff, 'exported', 'enterprise', {
-      subjects: [read],
-      filter: `format=${format === 'jsonl' ? 'jsonl' : 'csv'}`,
-    })
+  await c.get('desk').staff.recorded(staff, 'exported', 'enterprise', {
+    subjects: [read],
+    filter: `format=${format === 'jsonl' ? 'jsonl' : 'csv'}`,
+  })
   return fileOf(c, { name: 'enterprise', format, filter: { subject: read, kinds: [...inbound, ...ours] } })
 }
 
@@ -97,11 +95,11 @@ function codeIn(text: string): Uscc | Refusal {
 }
 
 /** The families of which something left about this subject, with the fields by name. */
-function fieldsLeft({ entry }: Recorded, subject: string, c: Visit): readonly string[] {
+function fieldsLeft({ entry }: Recorded, subject: Uscc, c: Visit): readonly string[] {
   if (entry.kind !== 'answered') return []
   const language = c.get('language')
   const { families } = c.get('desk').city.vocabulary
-  const at = entry.subjects.findIndex(each => each === subject)
+  const at = entry.subjects.indexOf(subject)
   return Object.entries(entry.disclosed).flatMap(([family, { fields, records }]) => {
     const n = records[at] ?? 0
     if (n === 0) return []
@@ -117,7 +115,7 @@ function section(
   { entries, more }: Found['ours'],
   none: string,
   c: Visit,
-  subject: string,
+  subject: Uscc,
 ): Markup {
   const language = c.get('language')
   const [t, s] = [words[language], shared[language]]
@@ -126,13 +124,13 @@ function section(
   const isStaff = entries[0]?.entry.kind === 'staff'
   const row = (each: Recorded) => {
     const { entry, receipt } = each
-    const at = html`<td data-label="${s.time}"><a href="${BASE}/entry/${receipt.index}">${timeOf(entry.at)}</a></td>`
+    const at = html`<td data-label="${s.time}" class="nowrap"><a href="${BASE}/entry/${receipt.index}">${timeOf(entry.at)}</a></td>`
     if (entry.kind === 'staff') {
-      return html`<tr>${at}<td data-label="${t.who}">${entry.staff}</td><td data-label="${t.did}">${t[`did-${entry.action}`]}</td><td data-label="${t.where}">${placeOf(entry.page, c)}</td></tr>`
+      return html`<tr>${at}<td data-label="${t.who}" class="nowrap">${entry.staff}</td><td data-label="${t.did}">${t[`did-${entry.action}`]}</td><td data-label="${t.where}">${placeOf(entry.page, c)}</td></tr>`
     }
     const left = fieldsLeft(each, subject, c)
-    return html`<tr>${at}<td data-label="${t.who}">${whoOf(each, c)}</td>
-<td data-label="${s.purpose}">${'purpose' in entry ? purposeName(entry.purpose, c) : '—'}</td>
+    return html`<tr>${at}<td data-label="${t.who}" class="nowrap">${whoOf(each, c)}</td>
+<td data-label="${s.purpose}" class="nowrap">${'purpose' in entry ? purposeName(entry.purpose, c) : '—'}</td>
 <td data-label="${s.matter}" class="text">${'matter' in entry ? entry.matter : '—'}</td>
 <td data-label="${s.outcome}">${outcomeCell(entry, language)}${left.map(each => html`<span class="row small">${each}</span>`)}</td></tr>`
   }
@@ -168,15 +166,15 @@ export async function enterpriseSheet(c: Visit): Promise<Response> {
     const { entry } = each
     const left = fieldsLeft(each, read, c)
     const why = whyOf(entry, 'zh')
-    return html`<tr><td class="tabular">${clock(entry.at).slice(0, 16)}</td><td>${whoOf(each, c)}</td>
-<td>${'purpose' in entry ? purposeName(entry.purpose, c) : '—'}</td><td class="text">${'matter' in entry ? entry.matter : '—'}</td>
+    return html`<tr><td class="tabular nowrap">${clock(entry.at).slice(0, 16)}</td><td>${whoOf(each, c)}</td>
+<td class="nowrap">${'purpose' in entry ? purposeName(entry.purpose, c) : '—'}</td><td class="text">${'matter' in entry ? entry.matter : '—'}</td>
 <td>${outcomeOf(entry, 'zh').said}${why !== undefined && html`（${why}）`}${left.map(line => html`<span class="row small">${line}</span>`)}</td></tr>`
   }
   const table = (title: string, { entries, more }: Found['ours'], who: string, none: string) => html`<h2>${title}</h2>
 ${
   entries.length === 0
     ? html`<p>${none}</p>`
-    : html`<table><thead><tr><th scope="col">${s.time}</th><th scope="col">${who}</th><th scope="col">${s.purpose}</th><th scope="col">${s.matter}</th><th scope="col">${t.result}</th></tr></thead><tbody>${entries.map(row)}</tbody></table>${more && html`<p class="small">${t.moreThan}</p>`}`
+    : html`<div class="wide" tabindex="0" role="region" aria-label="${title}"><table><thead><tr><th scope="col">${s.time}</th><th scope="col">${who}</th><th scope="col">${s.purpose}</th><th scope="col">${s.matter}</th><th scope="col">${t.result}</th></tr></thead><tbody>${entries.map(row)}</tbody></table></div>${more && html`<p class="small">${t.moreThan}</p>`}`
 }`
   const document = await html`<!doctype html>
 <html lang="zh-CN">

@@ -35,7 +35,9 @@ export async function verifyPage(c: Visit): Promise<Response> {
   const found = await find(c)
   if (found === undefined) return nothing(c)
   await note(c, 'verified', found)
-  return entryDocument(c, found, { findings: await proveEntry(found.recorded, found.own, c.get('desk').city) })
+  const { city, transparency } = c.get('desk')
+  const findings = await proveEntry(found.recorded, found.own, city, transparency.log)
+  return entryDocument(c, found, { findings })
 }
 
 type Found = {
@@ -105,7 +107,7 @@ ${
 ${!originals && html`<a class="button" href="${at}/originals">${t.originals}</a>`}
 </div>`
 }`
-  return page(c, { title: t.title(countOf(receipt.index, language)), active }, body)
+  return page(c, { title: t.title(countOf(receipt.index, language)), active, address: at }, body)
 }
 
 function activeOf({ kind }: Entry): Active | undefined {
@@ -285,7 +287,7 @@ function proofOf(findings: readonly Finding[], language: Language): Markup {
   const fine = findings.every(({ ok }) => ok !== false)
   const tone = ({ ok }: Finding) => (ok === true ? 'good' : ok === 'open' ? 'warn' : 'bad')
   const word = ({ ok }: Finding) => (ok === true ? t.holds : ok === 'open' ? t.openFinding : t.fails)
-  return html`<section class="sheet" role="status"><h2>${fine ? t.proved : t.notProved}</h2>
+  return html`<section class="sheet" role="status"><h2>${!fine ? t.notProved : findings.some(({ ok }) => ok === 'open') ? t.provedInPart : t.proved}</h2>
 <ul class="findings">${findings.map(each => html`<li><span class="tag ${tone(each)}">${word(each)}</span> <span>${each[language]}</span></li>`)}</ul></section>`
 }
 
@@ -400,8 +402,8 @@ const words = spoken({
   },
   gone: { zh: '已无法列出', en: 'It can no longer be said' },
   goneWhy: {
-    zh: '签名原文的保存期已满，条目中只留下摘要。',
-    en: 'The signed texts are gone when their time is over; the entry keeps their digests.',
+    zh: '签名原文未予保存或保存期已满，条目中只留下摘要。',
+    en: 'The signed texts were not kept, or their time is over; the entry keeps their digests.',
   },
   nothingLeft: { zh: '没有提供任何记录', en: 'No record left' },
   nothingLeftWhy: {
@@ -445,6 +447,7 @@ const words = spoken({
   claims: { zh: '内容', en: 'Claims' },
   raw: { zh: '原始报文', en: 'The token as it was sent' },
   proved: { zh: '核验通过', en: 'Verified' },
+  provedInPart: { zh: '可核验的部分全部相符', en: 'All that can be verified holds' },
   notProved: {
     zh: '核验未通过：请保存现场并联系技术负责人',
     en: 'Not verified: keep everything as it is and call the technical lead',

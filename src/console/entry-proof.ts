@@ -3,6 +3,8 @@ import type { City } from '#exchange/city.ts'
 import { base64url, type Entry, entryText, leafHash, nextLink } from '#ledger/entry.ts'
 import { contradiction, isBody, receiptIn } from '#ledger/evidence.ts'
 import type { Evidence, Recorded } from '#ledger/ledger.ts'
+import type { Log } from '#ledger/log.ts'
+import { provesInclusion } from '#ledger/tree.ts'
 import { types } from '#protocol/message.ts'
 import { Refusal, refuse } from '#protocol/refusal.ts'
 import { type CertifiedKey, proveFormerKey } from '#trust/anchors.ts'
@@ -18,13 +20,32 @@ const good = (zh: string, en: string): Finding => ({ ok: true, zh, en })
 const bad = (zh: string, en: string): Finding => ({ ok: false, zh, en })
 const open = (zh: string, en: string): Finding => ({ ok: 'open', zh, en })
 
-/** Proves an entry of this city's ledger with what is held for it. Throws `ledger.unavailable`. */
+/** Proves an entry of this city's ledger with what is held for it and with the log. Throws `ledger.unavailable`. */
 export async function proveEntry(
   recorded: Recorded,
   held: Evidence | undefined,
   city: City,
+  log: Pick<Log, 'newest' | 'inclusion'>,
 ): Promise<readonly Finding[]> {
-  return [...(await placed(recorded, city)), ...signed(recorded, held, city)]
+  return [...(await placed(recorded, city)), await included(recorded, log), ...signed(recorded, held, city)]
+}
+
+/** Whether the newest signed checkpoint of our log, which other cities hold as well, contains the entry. */
+async function included({ entry, receipt }: Recorded, log: Pick<Log, 'newest' | 'inclusion'>): Promise<Finding> {
+  const checkpoint = await log.newest()
+  if (checkpoint === undefined || checkpoint.size <= receipt.index)
+    return open('尚未纳入签名检查点，稍后可再核验', 'No signed checkpoint covers it yet: verify again in a while.')
+  const { size, root } = checkpoint
+  const proof = await log.inclusion(receipt.index, size)
+  return provesInclusion(leafHash(entryText(entry)), receipt.index, { start: 0, end: size, root }, proof)
+    ? good(
+        `包含在 ${size} 条的签名检查点之中，包含证明成立`,
+        `The signed checkpoint of ${size} entries contains it: the inclusion proof holds.`,
+      )
+    : bad(
+        `不在 ${size} 条的签名检查点之中：日志与已公布的不一致`,
+        `The signed checkpoint of ${size} entries does not contain it: the ledger is not the one that was published.`,
+      )
 }
 
 /** Whether the entry stands where its links say: its own leaf, the entry before it, and the one after it. */

@@ -12,7 +12,7 @@ export const TOKEN = '_csrf'
 const MOST = 65_536
 
 /** Refuses a larger body before it is read, with `form.size`. */
-export const bounded = bodyLimit({
+const bounded = bodyLimit({
   maxSize: MOST,
   onError: () => {
     throw refuse('form.size')

@@ -10,14 +10,14 @@ export const MINUTES = 30
 const MOST = 64
 
 /** What was asked, and what came of it. `at` is epoch milliseconds. */
-export type Asked = {
+type Asked = {
   readonly kind: 'answer'
   readonly at: number
   readonly department: string
   readonly matter: string
   readonly answer: AskAnswer
 }
-export type Made = { readonly kind: 'report'; readonly at: number; readonly file: ReportFile }
+type Made = { readonly kind: 'report'; readonly at: number; readonly file: ReportFile }
 
 export type Kept = {
   /** Gives the id under which `staff` finds it again. */

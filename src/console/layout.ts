@@ -46,17 +46,19 @@ type Frame = {
   readonly active?: Active | undefined
   /** Of the response; 200 unless told. */
   readonly status?: 200 | 400 | 401 | 403 | 404 | 409 | 413 | 429 | 500 | 502 | 503
+  /** Where the same page is found by GET, if it is shown in answer to a form: the other language is asked for there. */
+  readonly address?: string
   /** Paths of the console's own scripts that the page works better with; without one no script may run. */
   readonly scripts?: readonly string[]
 }
 
 /** Gives the page as a response. All that is put into `body` has to be made by `html`, which escapes it. */
-export async function page(c: Visit, { title, active, status = 200, scripts = [] }: Frame, body: Markup) {
+export async function page(c: Visit, { title, active, status = 200, address, scripts = [] }: Frame, body: Markup) {
   const { desk, language, staff } = { desk: c.get('desk'), language: c.get('language'), staff: c.get('staff') }
   const t = words[language]
   const us = desk.city.members.find(desk.city.id)?.name[language] ?? desk.city.id
   const other = language === 'zh' ? 'en' : 'zh'
-  const here = new URL(c.req.url)
+  const here = new URL(address ?? (c.req.method === 'POST' ? BASE : c.req.url), c.req.url)
   here.searchParams.set('lang', other)
   if (scripts.length > 0) c.header('content-security-policy', policy("; script-src 'self'; connect-src 'self'"))
   const links = navigation.filter(({ role }) => staff !== undefined && reaches(staff.role, role))

@@ -122,7 +122,7 @@ function logTable(entries: readonly Recorded[], way: Way, c: Visit): Markup {
     const peer = 'peer' in entry ? (entry.peer === '*' ? t.allCities : cityName(entry.peer, c)) : '—'
     const to = `${BASE}/entry/${receipt.index}`
     return html`<tr>
-<td data-label="${s.time}"><a href="${to}">${timeOf(entry.at)}</a></td>
+<td data-label="${s.time}" class="nowrap"><a href="${to}">${timeOf(entry.at)}</a></td>
 <td data-label="${s.peer}">${peer}</td>
 ${way === 'out' && html`<td data-label="${s.department}">${'department' in entry ? entry.department : '—'}</td>`}
 <td data-label="${s.purpose}">${'purpose' in entry ? purposeName(entry.purpose, c) : '—'}</td>

@@ -13,9 +13,12 @@ export type Matrix = {
   readonly columns: readonly { readonly purposes: readonly string[] }[]
   readonly families: readonly {
     readonly family: string
-    /** Of which lists, or in which schemes, over all columns; empty where the family has none. */
-    readonly lists: readonly string[]
-    readonly schemes: readonly string[]
+    /** Each clause with its own lists, or schemes, and nobody else's; none where the family has neither. */
+    readonly narrowed: readonly {
+      readonly clause: string
+      readonly lists: readonly string[]
+      readonly schemes: readonly string[]
+    }[]
     /** One cell for each column, empty where the field is not given. */
     readonly fields: readonly { readonly field: string; readonly cells: readonly (readonly Given[])[] }[]
   }[]
@@ -38,11 +41,8 @@ export function matrixOf(signed: Signed, from: string, to: string, vocabulary: V
   const families = [...vocabulary.families.values()].flatMap(({ code, fields }) => {
     const clauses = columns.map(column => column.families.get(code) ?? [])
     if (clauses.every(each => each.length === 0)) return []
-    const narrowed = (by: 'lists' | 'schemes') => [
-      ...new Set(clauses.flat().flatMap(clause => [...(clause[by] ?? [])])),
-    ]
     const rows = [...fields.keys()].map(field => ({ field, cells: clauses.map(each => givenBy(each, field)) }))
-    return [{ family: code, lists: narrowed('lists'), schemes: narrowed('schemes'), fields: rows }]
+    return [{ family: code, narrowed: narrowedBy(clauses.flat()), fields: rows }]
   })
   return { columns: columns.map(({ purposes }) => ({ purposes })), families }
 }
@@ -70,6 +70,18 @@ function plain([family, clauses]: readonly [string, readonly Clause[]]): unknown
       ...[kinds, fields, lists, schemes].map(each => [...each]),
     ]),
   ]
+}
+
+/** Each once, though several purposes have it. */
+function narrowedBy(clauses: readonly Clause[]): Matrix['families'][number]['narrowed'] {
+  const each = clauses.map(({ clause, lists = [], schemes = [] }) => ({
+    clause,
+    lists: [...lists],
+    schemes: [...schemes],
+  }))
+  return [...new Map(each.map(one => [JSON.stringify(one), one])).values()].filter(
+    ({ lists, schemes }) => lists.length + schemes.length > 0,
+  )
 }
 
 function givenBy(clauses: readonly Clause[], field: string): Given[] {

@@ -54,7 +54,7 @@ function proof(prove: () => number): Proof {
 function memberSheet(member: Member, c: Visit): Markup {
   const [{ city }, language] = [c.get('desk'), c.get('language')]
   const t = words[language]
-  const { id, name, divisions, endpoint, keys, transport, encryption } = member
+  const { id, name, divisions, endpoint, keys, transport, encryption, log } = member
   const { anchors } = city.members
   const now = city.now()
   const isUs = id === city.id
@@ -62,6 +62,7 @@ function memberSheet(member: Member, c: Visit): Markup {
 <dl class="facts">
 <div><dt>${t.endpoint}</dt><dd><code>${endpoint}</code></dd></div>
 <div><dt>${t.divisions}</dt><dd>${divisions.join(t.comma)}</dd></div>
+${log && html`<div><dt>${t.log}</dt><dd><code>${log.origin}</code><span class="row"><code>${log.key}</code></span></dd></div>`}
 </dl>
 <h3>${t.signing}</h3>
 ${signingOf(member, c).map(
@@ -81,26 +82,28 @@ ${transport.map(
     )}${chainOf(chain, anchors, now, language)}</dd></div></dl>`,
 )}
 <h3>${t.encryption}</h3>
-${encryption.size === 0 ? html`<p class="soft">${t.noEncryption}</p>` : html`<ul>${[...encryption.keys()].map((kid, i) => html`<li><code>${kid}</code> ${i === 0 && html`<span class="tag good">${t.current}</span>`}</li>`)}</ul>`}
+${
+  encryption.size === 0
+    ? html`<p class="soft">${t.noEncryption}</p>`
+    : html`<dl class="facts">${[...encryption.keys()].map((kid, i) => html`<div><dt><span class="tag ${i === 0 ? 'good' : ''}">${i === 0 ? t.current : t.former}</span></dt><dd><code>${kid}</code></dd></div>`)}</dl>`
+}
 </section>`
 }
 
-type Stage = 'current' | 'next' | 'former'
+type Stage = 'current' | 'next' | 'former' | 'published'
 
 /**
- * The keys that a member publishes, the one that signs first. Of ourselves we know which signs; of another the one whose
- * certificate began last is taken for the next while there is an older one, as docs/protocol.md has it.
+ * The keys that a member publishes, the oldest certificate first. Which signs we know of ourselves, and of another that has
+ * but one; with which of several it signs is its own matter, and each is taken.
  */
 function signingOf({ id, keys }: Member, c: Visit): readonly { readonly key: CertifiedKey; readonly stage: Stage }[] {
   const { city } = c.get('desk')
-  const sorted = [...keys.values()].sort((a, b) => begins(a) - begins(b))
-  if (id !== city.id) {
-    return sorted.map((key, i) => ({ key, stage: i > 0 && i === sorted.length - 1 ? 'next' : 'current' }))
-  }
   const { signing } = city.keys()
-  const stageOf = (key: CertifiedKey): Stage =>
-    key.kid === signing.kid ? 'current' : begins(key) >= begins(signing) ? 'next' : 'former'
-  return sorted.map(key => ({ key, stage: stageOf(key) }))
+  const stageOf = (key: CertifiedKey): Stage => {
+    if (id !== city.id) return keys.size === 1 ? 'current' : 'published'
+    return key.kid === signing.kid ? 'current' : begins(key) >= begins(signing) ? 'next' : 'former'
+  }
+  return [...keys.values()].sort((a, b) => begins(a) - begins(b)).map(key => ({ key, stage: stageOf(key) }))
 }
 
 function begins({ chain: [leaf] }: CertifiedKey): number {
@@ -187,10 +190,12 @@ const words = spoken({
   us: { zh: '本市', en: 'us' },
   endpoint: { zh: '网关地址', en: 'Address' },
   divisions: { zh: '区划代码', en: 'Divisions' },
+  log: { zh: '日志密钥', en: 'Key of its log' },
   signing: { zh: '签名密钥', en: 'Signing keys' },
   current: { zh: '使用中', en: 'current' },
   next: { zh: '下一个', en: 'next' },
   former: { zh: '旧', en: 'former' },
+  published: { zh: '已公布', en: 'published' },
   noKey: { zh: '没有规则允许的签名密钥。', en: 'No key of an algorithm that the rules name.' },
   transport: { zh: '传输证书', en: 'Transport certificates' },
   encryption: { zh: '加密密钥', en: 'Encryption keys' },

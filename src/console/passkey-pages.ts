@@ -11,7 +11,7 @@ import { field, TOKEN } from './form.ts'
 import { type Hall, wayBack } from './hall.ts'
 import { type Markup, page } from './layout.ts'
 import { PATIENCE, type Passkeys } from './passkeys.ts'
-import { doorWords, sorry, strangeFormPage, waitNotice } from './sign-in-words.ts'
+import { doorWords, sorry, sorryPage, strangeFormPage, tooMany } from './sign-in-words.ts'
 
 const script = readFileSync(join(import.meta.dirname, 'passkey.js'), 'utf8')
 const scriptPath = `/passkey.${hash('sha256', script, 'hex').slice(0, 16)}.js`
@@ -32,10 +32,7 @@ export function passkeyPages(app: Hono<Console>, hall: Hall, keys: Passkeys): vo
     const back = wayBack(await field(c, 'return'))
     const counted = hall.counted(c)
     const wait = hall.wait(counted)
-    if (wait > 0) {
-      c.header('retry-after', String(Math.ceil(wait / 1000)))
-      return asking(c, back, 429, waitNotice(wait))
-    }
+    if (wait > 0) return asking(c, back, 429, sorry(tooMany(c, wait)))
     const challenge = answered(c, 'sign-in')
     const answer = await field(c, 'credential')
     const known = hall.accounts?.passkey(keys.idOf(answer) ?? '')
@@ -122,10 +119,10 @@ ${form(c, action, { kind: 'create', ...options }, t.enrol, '')}</div>`,
   }
 }
 
-const wrong = sorry(
-  { zh: '未成功', en: 'Not done' },
-  { zh: '通行密钥未能核实，请重试。', en: 'The passkey could not be verified. Try again.' },
-)
+const wrong = sorry({
+  title: { zh: '未成功', en: 'Not done' },
+  text: { zh: '通行密钥未能核实，请重试。', en: 'The passkey could not be verified. Try again.' },
+})
 
 function ended(c: Visit) {
   const title = { zh: '链接无效', en: 'The link does not serve' }
@@ -133,5 +130,5 @@ function ended(c: Visit) {
     zh: '它已经用过、已经过期，或者不完整。请管理员运行 xinqiao staff reset NAME --passkey 取得新的链接。',
     en: 'It was used, is over, or is not whole. A new one is made with xinqiao staff reset NAME --passkey.',
   }
-  return page(c, { title: title[c.get('language')], status: 400 }, sorry(title, text))
+  return sorryPage(c, 400, { title, text }, 'sign-in')
 }

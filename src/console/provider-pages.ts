@@ -5,7 +5,7 @@ import { BASE, type Console } from './desk.ts'
 import { type Hall, wayBack } from './hall.ts'
 import { page } from './layout.ts'
 import { described, Flow, type Provider } from './provider.ts'
-import { doorWords, sorry, waitNotice } from './sign-in-words.ts'
+import { doorWords, goOnPage, sorryPage, tooMany } from './sign-in-words.ts'
 
 /** Seconds that one may take at the provider. */
 const FLOW_SERVES = 600
@@ -33,55 +33,44 @@ ${leave !== undefined && html`<p><a href="${leave}">${t.providerOut}</a></p>`}</
       return c.redirect(url, 303)
     } catch (error) {
       hall.log.warn({ why: described(error) }, 'the provider of sign-in cannot be reached')
-      return page(c, { title: doorWords[c.get('language')].signIn, status: 502 }, html`${unreachable}${again}`)
+      return sorryPage(c, 502, { title, text: unreachable }, 'sign-in')
     }
   })
 
   // The one GET that begins something: its state is known to nobody but the browser that left, and serves once.
   app.get('/sign-in/callback', async c => {
-    const t = doorWords[c.get('language')]
     const flow = hall.unsealOnce('flow', hall.cookies.get(c, 'flow'), Flow)
     hall.cookies.drop(c, 'flow')
     // Anybody can call this address. Without a way that began here there is nothing to judge, and nothing to record.
-    if (flow === undefined) return page(c, { title: t.signIn, status: 400 }, html`${strayed}${again}`)
+    if (flow === undefined) return sorryPage(c, 400, { title, text: strayed }, 'sign-in')
     const keys = hall.counted(c)
     const wait = hall.wait(keys)
-    if (wait > 0) {
-      c.header('retry-after', String(Math.ceil(wait / 1000)))
-      return page(c, { title: t.signIn, status: 429 }, html`${waitNotice(wait)}${again}`)
-    }
+    if (wait > 0) return sorryPage(c, 429, tooMany(c, wait), 'sign-in')
     const proved = await provider.finish(new URL(c.req.url).search, flow)
     if ('why' in proved) {
       hall.log.warn({ why: proved.why }, 'sign-in refused')
       await hall.turnAway(proved.name)
-      return page(c, { title: t.signIn, status: 403 }, html`${proved.name === undefined ? notVouched : noRole}${again}`)
+      return sorryPage(c, 403, { title, text: proved.name === undefined ? notVouched : noRole }, 'sign-in')
     }
     await hall.admit(c, proved, keys)
-    // A redirect would still be the provider's navigation, and a Strict cookie not be sent with it; this page's own is ours.
-    c.header('refresh', `0; url=${flow.back}`)
-    return page(
-      c,
-      { title: t.signIn },
-      html`<p role="status">${t.welcome}</p><p><a class="button first" href="${flow.back}">${t.goOn}</a></p>`,
-    )
+    return goOnPage(c, flow.back)
   })
 }
 
-const again = html`<p><a class="button" href="${BASE}/sign-in"><span lang="zh-CN">重新登录</span> <span lang="en">Sign in again</span></a></p>`
 const title = { zh: '登录未成功', en: 'Not signed in' }
-const unreachable = sorry(title, {
+const unreachable = {
   zh: '统一身份认证暂时无法连接。请稍后再试，或联系管理员查看网关日志。',
   en: 'The identity provider cannot be reached. Try later, or have the gateway’s log looked at.',
-})
-const strayed = sorry(title, {
+}
+const strayed = {
   zh: '这次登录不是从本浏览器开始的，或者已经过期、已经用过。',
   en: 'This sign-in did not begin in this browser, or it is over, or was used before.',
-})
-const notVouched = sorry(title, {
+}
+const notVouched = {
   zh: '统一身份认证的答复不能被核实。这次尝试已记录。',
   en: 'What the identity provider said could not be verified. The attempt was recorded.',
-})
-const noRole = sorry(title, {
+}
+const noRole = {
   zh: '您的身份已确认，但没有为您设置本系统的角色。这次尝试已记录。请联系管理员。',
   en: 'You are known, but have no role here. The attempt was recorded. Ask those who run the gateway.',
-})
+}

@@ -50,7 +50,7 @@ export const Flow = z.strictObject({ state: z.string(), nonce: z.string(), verif
 type Flow = z.infer<typeof Flow>
 
 /** Why somebody was not let in: the provider did not vouch, or it did and no role is meant for them. */
-export type NotProved = { readonly name: string | undefined; readonly why: string }
+type NotProved = { readonly name: string | undefined; readonly why: string }
 
 export type Provider = {
   readonly realm: string
@@ -191,6 +191,9 @@ function readSecret(path: string): string {
 /** What went wrong at the provider, for the log: without the claims and answers that its errors carry along, and may be persons'. */
 export function described(error: unknown): string {
   const said: string[] = []
-  for (let each = error; each instanceof Error && said.length < 4; each = each.cause) said.push(each.message)
+  for (let each = error; each instanceof Error && said.length < 4; each = each.cause) {
+    // The code of RFC 6749 section 5.2: `invalid_client` is what a wrong secret comes to.
+    said.push('error' in each && typeof each.error === 'string' ? `${each.message} (${each.error})` : each.message)
+  }
   return maskPersonalNumbers(said.join(': ').slice(0, 500))
 }

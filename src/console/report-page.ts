@@ -86,12 +86,12 @@ ${missing}
 ${wrong}
 ${
   departments.length > 0 &&
-  html`<section class="sheet"><form method="post" action="${BASE}/report"><div class="filter">
+  html`<section class="sheet"><form class="filter" method="post" action="${BASE}/report">
 ${commonFields(c, typed, departments)}
 <label>${t.code}<input name="codes" required maxlength="64" autocomplete="off" spellcheck="false" value="${typed.codes}"></label>
 <label>${t.from}<input type="date" name="from" required max="${today}" value="${typed.from}"></label>
 <label>${t.to}<input type="date" name="to" required max="${today}" value="${typed.to}"></label>
-</div><div class="does"><button class="button first">${t.make}</button></div></form></section>`
+<div class="does across"><button class="button first">${t.make}</button></div></form></section>`
 }`
   return page(c, { title: t.title, active: 'ask', status }, body)
 }

@@ -6,7 +6,7 @@ import type { Role, Staff } from './staff.ts'
 import type { StaffStore } from './staff-store.ts'
 
 /** Milliseconds after which a session ends, however busy; and without a request. OWASP, Session Management Cheat Sheet. */
-export const ends = { absolute: 8 * 3_600_000, idle: 30 * 60_000 }
+const ends = { absolute: 8 * 3_600_000, idle: 30 * 60_000 }
 /** Milliseconds between two notes that a session is in use: one write a minute, not one for each page. */
 const NOTED = 60_000
 

@@ -10,12 +10,32 @@ export function both({ zh, en }: Said): Markup {
   return html`<p lang="zh-CN">${zh}</p><p lang="en">${en}</p>`
 }
 
-/** A refusal at the door. */
-export function sorry(title: Said, text: Said): Markup {
+/** What went wrong, and what to do. */
+type Sorry = { readonly title: Said; readonly text: Said }
+
+/** A refusal within a page. */
+export function sorry({ title, text }: Sorry): Markup {
   return html`<div class="trouble" role="alert"><p><b lang="zh-CN">${title.zh}</b> · <b lang="en">${title.en}</b></p>${both(text)}</div>`
 }
 
-const again = html`<p><a class="button" href="${BASE}/sign-in" lang="zh-CN">登录 <span lang="en">Sign in</span></a></p>`
+const ways = {
+  back: html`<p><a class="button" href="${BASE}"><span lang="zh-CN">返回</span> <span lang="en">Back</span></a></p>`,
+  'sign-in': html`<p><a class="button" href="${BASE}/sign-in"><span lang="zh-CN">登录</span> <span lang="en">Sign in</span></a></p>`,
+}
+
+/** A refusal that is all that the page says, with the way on. */
+export function sorryPage(c: Visit, status: 400 | 401 | 403 | 429 | 502, said: Sorry, way: keyof typeof ways) {
+  const title = said.title[c.get('language')]
+  return page(c, { title, status }, html`<h1 class="aside">${title}</h1>${sorry(said)}${ways[way]}`)
+}
+
+/** Goes on to a path of the console by itself; a redirect would still be the other site's navigation, without our cookie. */
+export function goOnPage(c: Visit, back: string) {
+  const t = doorWords[c.get('language')]
+  c.header('refresh', `0; url=${back}`)
+  const goOn = html`<p><a class="button first" href="${back}">${t.goOn}</a></p>`
+  return page(c, { title: t.goOn }, html`<h1 class="aside">${t.goOn}</h1><p role="status">${t.goingOn}</p>${goOn}`)
+}
 
 /** A form that came too late, or from elsewhere without a session. */
 export function overPage(c: Visit) {
@@ -24,7 +44,7 @@ export function overPage(c: Visit) {
     zh: '提交的内容没有执行。请重新登录后再做一次。',
     en: 'What was sent was not done. Sign in and do it once more.',
   }
-  return page(c, { title: title[c.get('language')], status: 401 }, html`${sorry(title, text)}${again}`)
+  return sorryPage(c, 401, { title, text }, 'sign-in')
 }
 
 /** A form that is not of this session, or not sent from a page of ours. */
@@ -34,8 +54,7 @@ export function strangeFormPage(c: Visit) {
     zh: '它不是从本页面提交的，或者已经过期，没有执行任何操作。请回到页面，刷新后重试。',
     en: 'It was not sent from this console’s own page, or is too old. Nothing was done. Go back, reload the page, try again.',
   }
-  const back = html`<p><a class="button" href="${BASE}"><span lang="zh-CN">返回</span> <span lang="en">Back</span></a></p>`
-  return page(c, { title: title[c.get('language')], status: 403 }, html`${sorry(title, text)}${back}`)
+  return sorryPage(c, 403, { title, text }, 'back')
 }
 
 export function roleRefusedPage(c: Visit, has: Role, needed: Role) {
@@ -44,20 +63,19 @@ export function roleRefusedPage(c: Visit, has: Role, needed: Role) {
     zh: `此操作需要“${words.zh[needed]}”角色，您的角色是“${words.zh[has]}”。这次访问已记录。`,
     en: `This takes the role ${words.en[needed]}; yours is ${words.en[has]}. The attempt was recorded.`,
   }
-  const back = html`<p><a class="button" href="${BASE}"><span lang="zh-CN">返回</span> <span lang="en">Back</span></a></p>`
-  return page(c, { title: title[c.get('language')], status: 403 }, html`${sorry(title, text)}${back}`)
+  return sorryPage(c, 403, { title, text }, 'back')
 }
 
-/** Too many attempts. `wait` in milliseconds. */
-export function waitNotice(wait: number): Markup {
+/** Too many attempts: says how long to wait (ms), to the browser too. */
+export function tooMany(c: Visit, wait: number): Sorry {
   const seconds = Math.ceil(wait / 1000)
-  return sorry(
-    { zh: '请稍候', en: 'Please wait' },
-    {
-      zh: `尝试次数过多，请在 ${seconds} 秒后重试。这次没有核对。`,
-      en: `Too many attempts. Try again in ${seconds} s. This one was not looked at.`,
-    },
-  )
+  c.header('retry-after', String(seconds))
+  const title = { zh: '请稍候', en: 'Please wait' }
+  const text = {
+    zh: `尝试次数过多，请在 ${seconds} 秒后重试。这次没有核对。`,
+    en: `Too many attempts. Try again in ${seconds} s. This one was not looked at.`,
+  }
+  return { title, text }
 }
 
 /** What the sign-in pages say in the language that was chosen. */
@@ -84,5 +102,5 @@ export const doorWords = spoken({
   enrolled: { zh: '已登记。现在可以用它登录。', en: 'Enrolled. You can sign in with it now.' },
   enrolFor: (name: string) => ({ zh: `为账户“${name}”登记`, en: `For the account “${name}”` }),
   goOn: { zh: '继续', en: 'Go on' },
-  welcome: { zh: '已登录，正在进入……', en: 'Signed in, going on …' },
+  goingOn: { zh: '正在进入……', en: 'Going on …' },
 })

@@ -7,7 +7,7 @@ import { field, TOKEN } from './form.ts'
 import { type Hall, wayBack } from './hall.ts'
 import { type Markup, page } from './layout.ts'
 import { length } from './password.ts'
-import { both, doorWords, sorry, strangeFormPage, waitNotice } from './sign-in-words.ts'
+import { both, doorWords, sorry, strangeFormPage, tooMany } from './sign-in-words.ts'
 
 /** The sign-in page and what it sends. */
 export function localPages(app: Hono<Console>, hall: Hall, withPasskeys: boolean): void {
@@ -23,10 +23,7 @@ export function localPages(app: Hono<Console>, hall: Hall, withPasskeys: boolean
     const typed = await field(c, 'name')
     const keys = hall.counted(c, typed.slice(0, 200))
     const wait = hall.wait(keys)
-    if (wait > 0) {
-      c.header('retry-after', String(Math.ceil(wait / 1000)))
-      return door(c, back, 429, waitNotice(wait))
-    }
+    if (wait > 0) return door(c, back, 429, sorry(tooMany(c, wait)))
     const name = accountName(typed) ?? ''
     const password = (await field(c, 'password')).slice(0, length.most)
     const code = (await field(c, 'code')).replaceAll(/\s/g, '')
@@ -58,13 +55,13 @@ export function localPages(app: Hono<Console>, hall: Hall, withPasskeys: boolean
   }
 }
 
-const wrong = sorry(
-  { zh: '登录未成功', en: 'Not signed in' },
-  {
+const wrong = sorry({
+  title: { zh: '登录未成功', en: 'Not signed in' },
+  text: {
     zh: '用户名、密码或动态验证码不对。每个动态验证码只能使用一次。',
     en: 'The name, the password or the one-time code is not right. Each one-time code serves once.',
   },
-)
+})
 
 const nobody = html`<h1><span lang="zh-CN">还没有人可以登录</span> · <span lang="en">Nobody can sign in yet</span></h1>
 <div class="sheet">${both({

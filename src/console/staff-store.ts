@@ -36,12 +36,21 @@ export type StaffStore = Disposable & {
 
 /**
  * Opens `staff.sqlite` in the data folder, or makes it with nobody in it. Throws ConfigurationError where others may read
- * it, and where it is of a later version.
+ * it, where it is of a later version, and where it cannot be read.
  */
 export function openStaffStore(data: string): StaffStore {
   const path = join(data, 'staff.sqlite')
   if (!existsSync(path)) make(path)
   if ((statSync(path).mode & 0o077) !== 0) throw fault('others may read the accounts', `chmod 600 ${path}`)
+  try {
+    return open(path)
+  } catch (error) {
+    if (error instanceof ConfigurationError) throw error
+    throw fault(String(error), 'bring it back from a backup, or remove it and make the accounts anew')
+  }
+}
+
+function open(path: string): StaffStore {
   const db = new DatabaseSync(path, { defensive: true, timeout: 2_000 })
   const transaction = <T>(work: () => T): T => {
     db.exec('BEGIN IMMEDIATE')

@@ -11,7 +11,7 @@ import { attempts } from './attempts.ts'
 import { cookies } from './cookies.ts'
 import { BASE, type Console, type Visit } from './desk.ts'
 import { boundedForms, isOurForm, isSafe } from './form.ts'
-import { openHall } from './hall.ts'
+import { openHall, wayBack } from './hall.ts'
 import { reaches } from './layout.ts'
 import { passkeyPages } from './passkey-pages.ts'
 import { passkeys } from './passkeys.ts'
@@ -19,7 +19,7 @@ import { openProvider, type ProviderSettings } from './provider.ts'
 import { providerPages } from './provider-pages.ts'
 import { LOCAL, sessions } from './sessions.ts'
 import { localPages } from './sign-in.ts'
-import { overPage, roleRefusedPage, strangeFormPage } from './sign-in-words.ts'
+import { goOnPage, overPage, roleRefusedPage, strangeFormPage } from './sign-in-words.ts'
 import { openStaffStore } from './staff-store.ts'
 
 /** Each may do what the one before it may. */
@@ -91,12 +91,14 @@ export function openStaffing({ data, city, ledger, now, log, origin, provider: n
   })
   const keys = origin === undefined ? undefined : passkeys(origin, city)
 
-  const require = (role: Role) =>
+  const guard = (role: Role) =>
     createMiddleware<Console>(async (c, next) => {
       const staff = known.find(jar.get(c, 'session'), now())
       if (staff === undefined) {
         if (!isSafe(c)) return overPage(c)
         const { pathname, search } = new URL(c.req.url)
+        // A link in another site's page: what a Strict cookie is kept back from. Our own page asks once more, with it.
+        if (c.req.header('sec-fetch-site') === 'cross-site') return goOnPage(c, wayBack(pathname + search))
         return c.redirect(`${BASE}/sign-in?return=${encodeURIComponent(pathname + search)}`, 303)
       }
       c.set('staff', staff)
@@ -117,7 +119,7 @@ export function openStaffing({ data, city, ledger, now, log, origin, provider: n
       if (provider !== undefined) providerPages(app, hall, provider)
       else localPages(app, hall, keys !== undefined)
       if (provider === undefined && keys !== undefined) passkeyPages(app, hall, keys)
-      app.post('/sign-out', require('viewer'), async c => {
+      app.post('/sign-out', guard('viewer'), async c => {
         const staff = c.get('staff')
         // Ended before it is recorded: who wants to go must not be kept by a full disk.
         known.end(jar.get(c, 'session'))
@@ -126,7 +128,7 @@ export function openStaffing({ data, city, ledger, now, log, origin, provider: n
         return c.redirect(`${BASE}/sign-in?out=1`, 303)
       })
     },
-    require,
+    require: guard,
     recorded: record,
     [Symbol.dispose]: () => store[Symbol.dispose](),
   }

@@ -4,7 +4,7 @@ import type { Recorded } from '#ledger/ledger.ts'
 
 const HOUR = 3_600_000
 /** Hours that are kept; older ones are forgotten as newer ones come. */
-export const HOURS = 48
+const HOURS = 48
 /** Lines of one hour. A peer may make up purposes without end; what is more is counted together, as purpose `…`. */
 const LINES = 1_000
 

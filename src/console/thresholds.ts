@@ -16,10 +16,10 @@ const Walk = z.strictObject({
   /** Codes in an hour, and in a day, that the asker had never asked about. Fewer are not looked at. */
   perHour: count.default(40),
   perDay: count.default(200),
-  /** Two codes of one registering division stand together when their organisation codes differ by at most this. */
+  /** Two codes of one registering division stand next to each other when their organisation codes differ by at most this. */
   distance: count.default(40),
-  /** The share of these codes that stand together with another. */
-  together: share.default(0.3),
+  /** Codes in one row, each next to the one before, that make a walk, whatever is asked about besides. */
+  row: z.int().min(2).max(1_000).default(12),
   /** The share of subjects of which nothing at all was found. */
   nothing: share.default(0.9),
 })
@@ -115,7 +115,6 @@ const Exception = z.strictObject({
   /** Last day of the exception, Asia/Shanghai. */
   until: z.iso.date(),
 })
-export type Exception = z.infer<typeof Exception>
 
 /** The form of `unusual.json`. What is left out is as shipped. */
 export const Thresholds = z.strictObject({

@@ -1,13 +1,16 @@
 /** Today shows in one look whether anything needs somebody: what was asked and answered, what was refused and why, what ends soon. */
 import { html } from 'hono/html'
 import { freshnessToday } from '#agreement/disclose.ts'
+import type { Contradiction } from '#ledger/log.ts'
 import { startOfDay } from '#protocol/day.ts'
+import { CityId } from '#protocol/message.ts'
 import { isRefusalCode, refusals } from '#protocol/refusal.ts'
 import { type Bars, drawn, picture } from './chart.ts'
 import { BASE, type Condition, type Visit } from './desk.ts'
 import { type Ending, endings } from './endings.ts'
+import { field } from './form.ts'
 import { type Latency, latencyOf } from './latency.ts'
-import { empty, type Markup, page, trouble } from './layout.ts'
+import { empty, type Markup, page, reaches, trouble } from './layout.ts'
 import { cityName, clock, countOf, dayOf, purposeName } from './shown.ts'
 import type { Count } from './tally.ts'
 import { type Language, words as shared, spoken } from './words.ts'
@@ -34,8 +37,9 @@ export async function todayPage(c: Visit): Promise<Response> {
   const now = desk.city.now()
   const day = dayIn(c)
   const counts = desk.tally.counts(day.from, day.until)
-  const [conditions, ages, head, came, went] = await Promise.all([
+  const [conditions, contradictions, ages, head, came, went] = await Promise.all([
     desk.health(),
+    desk.transparency.gossip.contradictions(),
     sourceAges(c, now),
     desk.city.ledger.head(),
     latencyOf(desk.seconds, 'in'),
@@ -48,6 +52,7 @@ export async function todayPage(c: Visit): Promise<Response> {
   const body = html`
 <div class="head"><h1>${day.name === 'today' ? s.today : t.yesterday} <span class="soft small">${dayOf(day.from)}</span></h1>
 <p><a class="button" href="${BASE}${other === 'yesterday' ? '?day=yesterday' : ''}">${t[`to-${other}`]}</a></p></div>
+${contradictionsOf(contradictions, c)}
 ${needed(conditions, ends, now, language)}
 <dl class="figures">
 ${figure(s.inbound, sum(inbound), c, t.refusedOf(countOf(sum(inbound, 'refused'), language)))}
@@ -101,6 +106,33 @@ function ms(seconds: number): string {
   return seconds < 1 ? `${(seconds * 1000).toFixed(seconds < 0.01 ? 1 : 0)} ms` : `${seconds.toFixed(2)} s`
 }
 
+/** Two things that a log said and that cannot both be true: the gravest that can be found, so it stands before everything. */
+function contradictionsOf(all: readonly Contradiction[], c: Visit): Markup[] {
+  const [language, staff] = [c.get('language'), c.get('staff')]
+  const t = words[language]
+  const standing = all.filter(({ acknowledged }) => acknowledged === undefined)
+  return [...Map.groupBy(standing, ({ city }) => city)].map(([city, of]) => {
+    const lines = of.map(({ at, detail }) => html`<span class="row">${clock(at)} · ${detail}</span>`)
+    return html`<div class="trouble" role="alert"><p><b>${t.contradiction(cityName(city, c))}</b></p><p>${lines}</p><p>${t.contradictionWhat}</p>
+${
+  staff !== undefined &&
+  reaches(staff.role, 'operator') &&
+  html`<form method="post" action="${BASE}/contradiction"><input type="hidden" name="_csrf" value="${staff.csrf}"><input type="hidden" name="city" value="${city}"><button class="button">${t.acknowledge}</button></form>`
+}</div>`
+  })
+}
+
+/** `POST /contradiction`: somebody knows of a city's contradictions, and is written down for it. For operators. */
+export async function acknowledgeContradiction(c: Visit): Promise<Response> {
+  const [staff, city] = [c.get('staff'), await field(c, 'city')]
+  const { staff: staffing, transparency } = c.get('desk')
+  if (staff !== undefined && CityId.safeParse(city).success) {
+    await staffing.recorded(staff, 'acknowledged', 'contradiction', { filter: `city=${city}` })
+    await transparency.gossip.acknowledge(city, staff.name)
+  }
+  return c.redirect(BASE, 303)
+}
+
 function isSoon({ at, notice }: Ending, now: number): boolean {
   return now < at && at - now < notice
 }
@@ -113,7 +145,7 @@ function needed(conditions: readonly Condition[], ends: readonly Ending[], now: 
   const over = ends.filter(({ at }) => at <= now)
   if (wrong.length === 0 && over.length === 0)
     return html`<p class="told"><b>${t.allGood}</b> ${near.length > 0 && t.someSoon(near.length)}</p>`
-  return html`${wrong.map(({ check, detail }) => trouble(conditionName(check, language), detail ?? t.seeLog))}
+  return html`${wrong.map(({ check, detail }) => trouble(conditionName(check, language), detail === undefined ? t.seeLog : detailOf(detail, language)))}
 ${over.map(({ what, of, at }) => trouble(t.over(what[language], of[language]), t.endedOn(clock(at))))}`
 }
 
@@ -228,13 +260,23 @@ function conditionName(check: string, language: Language): string {
   return isCondition(name) ? t[name] : check
 }
 
+/** Conditions whose detail says something though they hold. */
+const TELLING = new Set(['clock', 'agreements', 'revocation-lists'])
+
+/** A detail may begin with a code of the table of refusals, which has words for it. */
+function detailOf(detail: string, language: Language): string {
+  const [, code = '', rest] = /^([a-z-]+\.[a-z-]+)(?:: (.*))?$/.exec(detail) ?? []
+  if (!isRefusalCode(code)) return detail
+  return rest === undefined ? refusals[code][language] : `${refusals[code][language]} (${rest})`
+}
+
 function conditionsTable(conditions: readonly Condition[], language: Language): Markup {
   const [t, s] = [words[language], shared[language]]
   return html`<section class="sheet"><h2>${t.conditions}</h2>
 <table><thead><tr><th scope="col">${t.what}</th><th scope="col">${t.state}</th></tr></thead>
 <tbody>${conditions.map(
     ({ check, ok, detail }) =>
-      html`<tr><th scope="row">${conditionName(check, language)}${detail !== undefined && html`<span class="row small soft">${detail}</span>`}</th>
+      html`<tr><th scope="row">${conditionName(check, language)}${detail !== undefined && (!ok || TELLING.has(check)) && html`<span class="row small soft">${detailOf(detail, language)}</span>`}</th>
 <td><span class="tag ${ok ? 'good' : 'bad'}">${ok ? s.good : s.bad}</span></td></tr>`,
   )}</tbody></table></section>`
 }
@@ -328,6 +370,12 @@ const words = spoken({
   seeLog: { zh: '详见网关运行日志。', en: 'The gateway’s log says more.' },
   over: (what: string, of: string) => ({ zh: `${of}的${what}已到期`, en: `${what} of ${of} has ended` }),
   endedOn: (at: string) => ({ zh: `已于 ${at} 到期，请更新。`, en: `It ended at ${at}: renew it.` }),
+  contradiction: (city: string) => ({ zh: `${city}的日志自相矛盾`, en: `The log of ${city} contradicts itself` }),
+  contradictionWhat: {
+    zh: '日志曾作出两个不可能同时为真的声明。保留证据，与该城市和联盟办公室核对。',
+    en: 'It said two things that cannot both be true. Keep everything, and talk to the city and to the federation’s office.',
+  },
+  acknowledge: { zh: '已知悉', en: 'I know of it' },
   refusedOf: (n: string) => ({ zh: `其中未受理 ${n}`, en: `${n} refused` }),
   unansweredOf: (n: string) => ({ zh: `其中未获答复 ${n}`, en: `${n} without an answer` }),
   took: { zh: '答复用时', en: 'Time to answer' },

@@ -103,13 +103,13 @@ function askerName({ direction, name }: Asker, c: Visit): string {
 }
 
 /** What was measured and what it was held against, in one sentence or two. */
-export function sentenceOf(measured: Measured, { hours }: Thresholds, language: Language): string {
+function sentenceOf(measured: Measured, { hours }: Thresholds, language: Language): string {
   const t = words[language]
   const n = (count: number) => countOf(count, language)
   switch (measured.rule) {
     case 'walk': {
-      const { period, fresh, limit, together, nothing } = measured
-      return t.walked(t[period], n(fresh), n(limit), percent(together), percent(nothing))
+      const { period, fresh, limit, row, nothing } = measured
+      return t.walked(t[period], n(fresh), n(limit), n(row), percent(nothing))
     }
     case 'volume': {
       const { hour, counted, limit, habit } = measured
@@ -166,7 +166,7 @@ function limitsOf({ walk, volume, hours, matter }: Thresholds, language: Languag
   const t = words[language]
   const n = (count: number) => countOf(count, language)
   return {
-    walk: t.walkLimits(n(walk.perHour), n(walk.perDay), percent(walk.together), percent(walk.nothing)),
+    walk: t.walkLimits(n(walk.perHour), n(walk.perDay), n(walk.row), percent(walk.nothing)),
     volume: t.volumeLimits(n(volume.days), n(volume.times), n(volume.least), n(volume.most)),
     hours: t.hoursLimits(`${hours.from}:00–${hours.until}:00`, n(hours.least), percent(hours.share)),
     matter: t.matterLimits(n(matter.questions)),
@@ -228,9 +228,9 @@ const words = spoken({
   'same-matter': { zh: '一个事由查大量主体', en: 'One matter for very many' },
   hour: { zh: '一小时内', en: 'In one hour' },
   day: { zh: '一日内', en: 'In one day' },
-  walked: (period: string, fresh: string, limit: string, together: string, nothing: string) => ({
-    zh: `${period}查询了 ${fresh} 个从未问过的代码（达到 ${limit} 个即留意）：其中 ${together} 前后相邻，所查主体 ${nothing} 查无记录。`,
-    en: `${period} it asked about ${fresh} codes it had never asked about (${limit} are worth a look): ${together} of them stand next to each other, and of ${nothing} of its subjects nothing was found.`,
+  walked: (period: string, fresh: string, limit: string, row: string, nothing: string) => ({
+    zh: `${period}查询了 ${fresh} 个从未问过的代码（达到 ${limit} 个即留意）：其中最多 ${row} 个前后相连成串，所查主体 ${nothing} 查无记录。`,
+    en: `${period} it asked about ${fresh} codes it had never asked about (${limit} are worth a look): as many as ${row} of them stand in one row, and of ${nothing} of its subjects nothing was found.`,
   }),
   beyondAll: (from: string, counted: string, limit: string) => ({
     zh: `${from} 起一小时内查询了 ${counted} 个主体，超过任何情况下的上限 ${limit} 个。`,
@@ -272,9 +272,9 @@ const words = spoken({
   lastDay: { zh: '截止日期', en: 'Last day' },
   exceptions: { zh: '约定的例外', en: 'Exceptions agreed' },
   noExceptions: { zh: '没有例外。', en: 'There are none.' },
-  walkLimits: (hour: string, day: string, together: string, nothing: string) => ({
-    zh: `一小时 ${hour} 个或一日 ${day} 个从未问过的代码，且其中 ${together} 相邻，或者所查主体 ${nothing} 查无记录`,
-    en: `${hour} codes in an hour or ${day} in a day never asked about before, where ${together} of them stand together or of ${nothing} of the subjects nothing is found`,
+  walkLimits: (hour: string, day: string, row: string, nothing: string) => ({
+    zh: `一小时 ${hour} 个或一日 ${day} 个从未问过的代码，且其中 ${row} 个前后相连成串，或者所查主体 ${nothing} 查无记录`,
+    en: `${hour} codes in an hour or ${day} in a day never asked about before, where ${row} of them stand in one row or of ${nothing} of the subjects nothing is found`,
   }),
   volumeLimits: (days: string, times: string, least: string, most: string) => ({
     zh: `一小时超过该查询方此前 ${days} 日同类日同一时段中位数的 ${times} 倍（不足 ${least} 个不提示；超过 ${most} 个一律提示）`,

@@ -22,8 +22,9 @@ export type Measured =
       /** Codes never asked about before, and how many make it worth a look. */
       readonly fresh: number
       readonly limit: number
-      /** Shares: of these codes, that stand next to another; of all subjects looked for, of which nothing was found. */
-      readonly together: number
+      /** Of these codes, the most that stand in one row, each next to the one before. */
+      readonly row: number
+      /** The share of all subjects looked for of which nothing was found. */
       readonly nothing: number
     }
   | {
@@ -169,7 +170,7 @@ type Found = { readonly measured: Measured; readonly first: Asked }
 /** All that is known of one asker. What it takes is bounded: some 300 kB. */
 function lookingAt(thresholds: Thresholds): (asked: Asked) => readonly Found[] {
   const isNew = newCodes()
-  const walks = (['hour', 'day'] as const).map(period => walking(period, thresholds.walk))
+  const walks = (['day', 'hour'] as const).map(period => walking(period, thresholds.walk))
   const matters = sayingNothing(thresholds.matter)
   const habit = habitOf(thresholds)
   return asked => {
@@ -223,26 +224,27 @@ function walking(period: 'hour' | 'day', { perHour, perDay, distance, ...limits 
     fresh: 0,
     looked: 0,
     nothing: 0,
-    together: 0,
-    next: limit,
+    row: 0,
+    next: 0,
   }))
   return (asked: Asked, fresh: readonly string[]): Found | undefined => {
     const { first, counted } = now(asked)
-    const { looked, nothing, malformed } = lookedFor(asked.entry)
-    counted.looked += looked
-    counted.nothing += nothing
+    const found = lookedFor(asked.entry)
+    counted.looked += found.looked
+    counted.nothing += found.nothing
     // What was no code had to be tried out as well.
-    counted.fresh += fresh.length + malformed
+    counted.fresh += fresh.length + found.malformed
     counted.codes.push(...fresh.slice(0, KEPT - counted.codes.length))
     if (counted.fresh < limit) return undefined
-    if (counted.fresh >= counted.next) {
-      // Each time it has grown by a tenth: sorting thousands of codes for every question would cost more than the question.
-      counted.together = shareTogether(counted.codes, distance)
-      counted.next = Math.ceil(counted.fresh * 1.1)
+    if (counted.codes.length >= counted.next) {
+      // Each time they have grown by a fifth: sorting thousands of codes for every question would cost more than the question.
+      counted.row = longestRow(counted.codes, distance)
+      counted.next = Math.ceil(counted.codes.length * 1.2)
     }
-    const shares = { together: counted.together, nothing: counted.looked === 0 ? 0 : counted.nothing / counted.looked }
-    if (shares.together < limits.together && shares.nothing < limits.nothing) return undefined
-    return { first, measured: { rule: 'walk', period, fresh: counted.fresh, limit, ...shares } }
+    const { fresh: all, row } = counted
+    const nothing = counted.looked === 0 ? 0 : counted.nothing / counted.looked
+    if (row < limits.row && nothing < limits.nothing) return undefined
+    return { first, measured: { rule: 'walk', period, fresh: all, limit, row, nothing } }
   }
 }
 
@@ -262,17 +264,21 @@ function lookedFor(entry: Asking) {
 }
 
 /**
- * The share of codes that stand next to another: of the same kind and registering division (characters 1 to 8 of GB 32100)
- * and with organisation codes, without their check character, that differ by at most `distance`.
+ * The most codes that stand in one row: of the same kind and registering division (characters 1 to 8 of GB 32100), each with
+ * an organisation code, read without its check character, that is at most `distance` beyond the one before. What else is
+ * asked about lies beside the row and makes it no shorter; by chance two or three stand together, and not a dozen.
  */
-export function shareTogether(codes: readonly string[], distance: number): number {
-  const numbered = codes
-    .map(code => ({ division: code.slice(0, 8), number: Number.parseInt(code.slice(8, 16), 36) }))
-    .sort((a, b) => (a.division < b.division ? -1 : a.division > b.division ? 1 : a.number - b.number))
-  const near = (one: (typeof numbered)[number] | undefined, other: (typeof numbered)[number] | undefined) =>
-    one !== undefined && other !== undefined && one.division === other.division && other.number - one.number <= distance
-  const beside = numbered.filter((each, i) => near(numbered[i - 1], each) || near(each, numbered[i + 1]))
-  return numbered.length === 0 ? 0 : beside.length / numbered.length
+export function longestRow(codes: readonly string[], distance: number): number {
+  let [longest, row, division, number] = [0, 0, '', 0]
+  // All are of one length, and letters come after digits in both: as texts they are in the order of their numbers.
+  for (const code of codes.toSorted()) {
+    const [itsDivision, itsNumber] = [code.slice(0, 8), Number.parseInt(code.slice(8, 16), 36)]
+    row = itsDivision === division && itsNumber - number <= distance ? row + 1 : 1
+    longest = Math.max(longest, row)
+    division = itsDivision
+    number = itsNumber
+  }
+  return longest
 }
 
 /** Signs, blanks and everything else that is no letter and no digit. */
@@ -285,6 +291,8 @@ export function bare(matter: string): string {
 
 /** Matters of a day whose subjects are counted; who uses more of them gains nothing by going back to an old one. */
 const MATTERS = 200
+/** Subjects under one matter that are counted beyond those that are too many. */
+const COUNTED = 1_000
 
 function sayingNothing({ placeholders, questions: most, sameMatter }: Thresholds['matter']) {
   const empty = new Set(placeholders.map(bare))
@@ -307,70 +315,87 @@ function sayingNothing({ placeholders, questions: most, sameMatter }: Thresholds
     }
     const { first, codes } = counted.under.get(text) ?? { first: asked, codes: new Set<number>() }
     counted.under.set(text, { first, codes })
-    for (const code of subjects) if (codes.size < KEPT) codes.add(fnv(code, 0x811c9dc5))
+    for (const code of subjects) if (codes.size < COUNTED + sameMatter) codes.add(fnv(code, 0x811c9dc5))
     if (codes.size <= sameMatter) return undefined
     return { first, measured: { rule: 'same-matter', matter, subjects: codes.size, limit: sameMatter } }
   }
 }
 
+/** What an hour is held against, worked out once as it begins: nothing that is asked within it changes that. */
+type Measure = {
+  readonly hour: number
+  readonly isOff: boolean
+  /** The most that is not too many, with the habit that says so where one is known. */
+  readonly limit: number
+  readonly habit: Extract<Measured, { rule: 'volume' }>['habit']
+  /** Subjects of the hours before: outside office hours within 24 hours and within seven days, and all of seven days. */
+  readonly off: number
+  readonly offOfWeek: number
+  readonly ofWeek: number
+  /** The first question outside office hours within 24 hours, where it was asked before this hour. */
+  readonly firstOff: Asked | undefined
+}
+
 /** Subjects by hour, as far back as is compared; and what of the newest hour is beyond that, or beside office hours. */
 function habitOf({ volume, hours }: Thresholds) {
-  const asked = new Map<number, { subjects: number; readonly first: Asked }>()
+  const past = new Map<number, { subjects: number; readonly isOff: boolean; readonly first: Asked }>()
   const kept = (Math.max(volume.days, 7) + 1) * DAY
   const isWorking = workingDays(hours)
-  const in_ = (hour: number) => asked.get(hour)?.subjects ?? 0
+  const in_ = (hour: number) => past.get(hour)?.subjects ?? 0
   let begun: number | undefined
-  let newest = 0
+  let current: Measure | undefined
 
   const isOff = (hour: number) => {
     const ofDay = (hour - startOfDay(hour)) / HOUR
     return ofDay < hours.from || ofDay >= hours.until || !isWorking(dayOf(hour))
   }
-  /** Counted from the hour itself backwards. */
-  const lately = (hour: number, many: number) => Array.from({ length: many }, (_, i) => hour - i * HOUR)
-  const sum = (of: readonly number[]) => of.reduce((total, hour) => total + in_(hour), 0)
-
-  const beyond = (hour: number): Measured | undefined => {
-    const counted = in_(hour)
-    if (counted <= volume.least) return undefined
-    if (counted > volume.most) return { rule: 'volume', hour, counted, limit: volume.most }
+  const habitAt = (hour: number): Pick<Measure, 'limit' | 'habit'> => {
     const working = isWorking(dayOf(hour))
     const days = Array.from({ length: volume.days }, (_, i) => hour - (i + 1) * DAY).filter(
       // An asker is compared with itself: the days before its first question are nobody's habit.
       at => begun !== undefined && at >= startOfDay(begun) && isWorking(dayOf(at)) === working,
     )
-    if (days.length < volume.learning) return undefined
+    if (days.length < volume.learning) return { limit: volume.most, habit: undefined }
     const samples = days.flatMap(at => [at - HOUR, at, at + HOUR]).map(in_)
     const median = medianOf(samples)
     const deviation = 1.4826 * medianOf(samples.map(each => Math.abs(each - median)))
     const limit = Math.ceil(Math.max(volume.least, volume.times * median, median + volume.deviations * deviation))
-    if (counted <= limit) return undefined
-    const habit = { days: days.length, working, median, most: Math.max(...samples) }
-    return { rule: 'volume', hour, counted, limit, habit }
+    return { limit, habit: { days: days.length, working, median, most: Math.max(...samples) } }
   }
-  const beside = (hour: number): Found | undefined => {
-    if (!isOff(hour)) return undefined
-    const off = lately(hour, 24).filter(isOff)
-    const limit = hours.least
-    if (sum(off) <= limit) return undefined
-    const week = lately(hour, 7 * 24)
-    const share = sum(week.filter(isOff)) / sum(week)
-    const first = asked.get(off.findLast(each => asked.has(each)) ?? hour)?.first
-    if (share < hours.share || first === undefined) return undefined
-    return { first, measured: { rule: 'hours', off: sum(off), limit, share, most: hours.share } }
+  const measureAt = (hour: number): Measure => {
+    for (const old of past.keys()) if (old < hour - kept) past.delete(old)
+    const before = [...past].filter(([at]) => at < hour && at > hour - 7 * DAY)
+    const sum = (of: typeof before) => of.reduce((total, [, { subjects }]) => total + subjects, 0)
+    const off = before.filter(([, each]) => each.isOff)
+    const lately = off.filter(([at]) => at > hour - DAY)
+    const [oldest] = lately.toSorted(([a], [b]) => a - b)
+    const sums = { off: sum(lately), offOfWeek: sum(off), ofWeek: sum(before) }
+    return { hour, isOff: isOff(hour), ...habitAt(hour), ...sums, firstOff: oldest?.[1].first }
   }
-  return (each: Asked): (Found | undefined)[] => {
-    const { hour, entry } = each
-    begun ??= each.at
-    const counted = asked.get(hour) ?? { subjects: 0, first: each }
-    counted.subjects += entry.subjects.length
-    asked.set(hour, counted)
-    if (hour > newest) {
-      newest = hour
-      for (const old of asked.keys()) if (old < hour - kept) asked.delete(old)
-    }
-    const measured = beyond(hour)
-    return [measured && { measured, first: counted.first }, beside(hour)]
+  const beyond = (counted: number, { hour, limit, habit }: Measure): Measured | undefined => {
+    if (counted > volume.most) return { rule: 'volume', hour, counted, limit: volume.most }
+    return habit === undefined || counted <= limit ? undefined : { rule: 'volume', hour, counted, limit, habit }
+  }
+  const beside = (counted: number, of: Measure): Measured | undefined => {
+    const off = of.off + counted
+    const share = (of.offOfWeek + counted) / (of.ofWeek + counted)
+    if (!of.isOff || off <= hours.least || share < hours.share) return undefined
+    return { rule: 'hours', off, limit: hours.least, share, most: hours.share }
+  }
+  return (each: Asked): Found[] => {
+    const { at, entry } = each
+    begun ??= at
+    // A clock that is set back adds to the hour that runs.
+    if (current === undefined || each.hour > current.hour) current = measureAt(each.hour)
+    const { hour } = current
+    const { subjects, first } = past.get(hour) ?? { subjects: 0, first: each }
+    const counted = subjects + entry.subjects.length
+    past.set(hour, { subjects: counted, isOff: current.isOff, first })
+    const [volumes, off] = [beyond(counted, current), beside(counted, current)]
+    return [
+      ...(volumes === undefined ? [] : [{ measured: volumes, first }]),
+      ...(off === undefined ? [] : [{ measured: off, first: current.firstOff ?? first }]),
+    ]
   }
 }
 

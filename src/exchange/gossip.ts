@@ -2,6 +2,7 @@
  * No log can show two cities two histories for longer than a round: each tells the others what it has seen of every log, and
  * what does not fit together is found, named, and stands until an operator has acknowledged it.
  */
+import { setTimeout } from 'node:timers/promises'
 import { LRUCache } from 'lru-cache'
 import { z } from 'zod'
 import { cosignaturesIn, cosignerKey, readNote, readSigned, readSize, type Signed } from '#ledger/checkpoint.ts'
@@ -11,7 +12,7 @@ import { readJson } from '#protocol/json.ts'
 import { Refusal, refuse } from '#protocol/refusal.ts'
 import type { Member, Members } from '#trust/members.ts'
 import type { Post } from './post.ts'
-import { addRequest, forked, type Known, logOf, readHashes, same, type Witness } from './witness.ts'
+import { acknowledge, addRequest, forked, type Known, logOf, readHashes, same, type Witness } from './witness.ts'
 
 /** Where a city serves what it has seen of every log. */
 export const SEEN = '/witness/logs'
@@ -66,9 +67,11 @@ export type GossipOptions = {
   readonly note: (refusal: Refusal, peer: string) => void
 }
 
+/** The longest that the start waits for peers; milliseconds. Who answers later is heard in the next round. */
+const START = 3_000
 /** Peers talked to at once. */
 const AT_ONCE = 8
-/** After so many rounds a log that answers, and yet does not prove what it signed, counts as one that cannot. */
+/** After so many rounds a log that shows itself, and yet does not prove what it signed, counts as one that cannot. */
 const PATIENCE = 3
 /** Checkpoints that were proved to fit, remembered so that nobody is asked twice. */
 const PROVED = 4_096
@@ -81,7 +84,8 @@ export function openGossip(options: GossipOptions): Gossip {
   /** What each peer is known to have cosigned last of our log. */
   const acknowledged = new Map<string, number>()
   const proved = new LRUCache<string, true>({ max: PROVED })
-  const unproved = new LRUCache<string, number>({ max: PROVED })
+  /** By city, for how many rounds its log has owed us a proof. */
+  const unproved = new Map<string, number>()
   const peers = () => members.all.filter(({ id }) => id !== us)
   const memberOf = (city: string) => members.all.find(({ id }) => id === city)
 
@@ -139,9 +143,11 @@ export function openGossip(options: GossipOptions): Gossip {
     const seen = Seen.safeParse(status === 200 ? readJson(text) : undefined)
     if (!seen.success) throw refuse('peer.answer', `${SEEN}: status ${status}`)
     const { own, others } = seen.data
+    // Of each log one note: who shows more wants to have proofs asked for.
+    const byLog = new Map(others.map(each => [cityIn(each), each]))
     return [
       ...(own === null ? [] : [{ by: peer.id, note: own, isOwn: true }]),
-      ...others.map(each => ({ by: peer.id, note: each, isOwn: false })),
+      ...byLog.values().map(each => ({ by: peer.id, note: each, isOwn: false })),
     ]
   }
 
@@ -184,63 +190,71 @@ export function openGossip(options: GossipOptions): Gossip {
     if (earlier.size === 0) return 'proved'
     const path = `${LOG}/proof/consistency?from=${earlier.size}&to=${later.size}`
     const { status, text } = await post.fetch(member, path)
-    if (status >= 500 || status === 429) return 'unanswered'
+    // No such proof is an answer; not to be let in, or to find it busy, is none.
+    if (status !== 200 && status !== 404) return 'unanswered'
     const proof = status === 200 ? readHashes(text.split('\n').slice(0, -1)) : undefined
     const isProved =
       proof !== undefined && provesConsistency({ start: 0, end: earlier.size, root: earlier.root }, later, proof)
     return isProved ? 'proved' : 'unproved'
   }
-  /** Holds a signed checkpoint of another log against the last one that we cosigned. */
+  /** Holds a signed checkpoint of another log against the last one that we cosigned; gives why no proof came, if none did. */
   const compareWith = async (held: Signed, signed: Signed, { by, isOwn, note: found }: Shown, member: Member) => {
     const { id: city } = member
     if (signed.size === held.size) {
       if (!same(signed.root, held.root)) await contradicted(forked(city, held, signed))
-      return
+      return undefined
     }
     if (isOwn && signed.size < held.size) {
       const detail = `its newest checkpoint is of ${signed.size} entries, and we cosigned one of ${held.size}`
       await contradicted({ city, name: 'shortened', held: held.note, found, detail })
-      return
+      return undefined
     }
     const name = `${signed.origin} ${signed.size} ${Buffer.from(signed.root).toString('base64')}`
-    if (proved.has(name)) return
+    if (proved.has(name)) return undefined
     const [earlier, later] = signed.size < held.size ? [signed, held] : [held, signed]
-    const outcome = await asks(member, earlier, later)
-    if (outcome === 'proved') {
-      proved.set(name, true)
-      return
-    }
-    const times = (unproved.get(name) ?? 0) + 1
-    unproved.set(name, times)
-    if (outcome === 'unanswered' && times < PATIENCE) return
     const shower = isOwn ? 'it shows us itself' : `${by} has seen`
     const detail = `no proof that size ${later.size} grew out of size ${earlier.size}, where ${shower} one of ${signed.size}`
-    await contradicted({ city, name: 'rewritten', held: held.note, found, detail })
+    const rewritten = { city, name: 'rewritten', held: held.note, found, detail } as const
+    const outcome = await asks(member, earlier, later)
+    if (outcome === 'proved') proved.set(name, true)
+    if (outcome === 'unproved') await contradicted(rewritten)
+    return outcome === 'unanswered' ? rewritten : undefined
   }
   const compareOther = async (member: Member, held: Known, shown: readonly Shown[]) => {
     const { id: city } = member
-    const replaced = async (found: string, detail: string) =>
-      contradicted({ city, name: 'replaced', held: held.key, found, detail })
+    const replaced = async (found: string, detail: string) => {
+      // Asked again: an operator may have acknowledged the other log while this round was under way.
+      const known = (await witness.known()).get(city)
+      if (known?.key === held.key) await contradicted({ city, name: 'replaced', held: held.key, found, detail })
+    }
     const published = member.log
     if (published !== undefined && (published.origin !== held.origin || published.key !== held.key)) {
       const what = published.origin === held.origin ? 'key' : 'log'
       await replaced(published.key, `it publishes another ${what} than the one that we know it by`)
     }
-    for (const each of new Map(shown.map(one => [one.note, one])).values()) {
+    let unanswered: Omit<Contradiction, 'at'> | undefined
+    for (const each of shown) {
       const signed = readSigned(each.note, held.noteKey)
       if (typeof signed === 'object') {
-        if (held.checkpoint !== undefined) {
-          await quietly(city, () => compareWith(held.checkpoint ?? signed, signed, each, member))
-        }
+        const { checkpoint } = held
+        if (checkpoint === undefined) continue
+        await quietly(city, async () => {
+          unanswered = (await compareWith(checkpoint, signed, each, member)) ?? unanswered
+        })
       } else if (each.isOwn) {
         await replaced(each.note, `its newest checkpoint is not of the log and key that we know it by: ${signed}`)
       }
     }
+    // A log that cannot be reached may yet prove it; one that shows itself, and does not, has had its time.
+    const isThere = shown.some(({ isOwn }) => isOwn)
+    const times = unanswered === undefined ? 0 : (unproved.get(city) ?? 0) + (isThere ? 1 : 0)
+    unproved.set(city, times)
+    if (unanswered !== undefined && times >= PATIENCE) await contradicted(unanswered)
   }
 
-  /** By the city whose log it is about, as it says itself; what it says is proved where it is compared. */
+  /** By the city whose log it is about. */
   const sorted = (shown: readonly Shown[]) =>
-    Map.groupBy(shown, ({ by, isOwn, note: text }) => (isOwn ? by : (text.split('\n', 1)[0]?.split('/')[1] ?? '')))
+    Map.groupBy(shown, ({ by, isOwn, note: text }) => (isOwn ? by : cityIn(text)))
   const compare = async (before: ReadonlyMap<string, Known>, shown: readonly Shown[]) => {
     const byCity = sorted(shown)
     await quietly(us, () => compareOurs(byCity.get(us) ?? []))
@@ -259,22 +273,28 @@ export function openGossip(options: GossipOptions): Gossip {
     await compare(before, shown)
   }
 
+  const looking = new Set<string>()
   return {
     round: () => quietly(us, round),
-    look: city =>
-      quietly(city, async () => {
+    look: async city => {
+      if (looking.has(city)) return
+      looking.add(city)
+      await quietly(city, async () => {
         const member = memberOf(city)
         const held = (await witness.known()).get(city)
         if (member !== undefined && held !== undefined) {
           const own = (await pull(member)).filter(({ isOwn }) => isOwn)
           await compareOther(member, held, own)
         }
-      }),
+      })
+      looking.delete(city)
+    },
     async continues() {
       const shown: Shown[] = []
-      await withEach(async peer => {
+      const asked = withEach(async peer => {
         shown.push(...(await pull(peer)))
       })
+      await Promise.race([asked, setTimeout(START, undefined, { ref: false })])
       await compareOurs(sorted(shown).get(us) ?? [])
       const against = await againstUs()
       if (against !== undefined) throw refuse('ledger.contradicted', against)
@@ -287,17 +307,13 @@ export function openGossip(options: GossipOptions): Gossip {
       if (against !== undefined) {
         throw refuse('request.form', `only the log that peers have seen puts this right: ${against}`)
       }
-      const standing = (await store.contradictions()).filter(each => each.city === city && !each.acknowledged)
-      if (standing.some(({ name }) => name === 'replaced')) {
-        await acquaint(city)
-        const held = (await witness.known()).get(city)
-        const published = memberOf(city)?.log
-        if (held !== undefined && published !== undefined) {
-          const isSame = held.origin === published.origin
-          await store.know({ ...held, ...published, ...(!isSame && { size: 0, note: '' }) })
-        }
-      }
-      return await store.acknowledge(city, by, new Date(now()).toISOString())
+      await acquaint(city)
+      return await acknowledge({ store, by, at: new Date(now()).toISOString() }, city, memberOf(city))
     },
   }
+}
+
+/** The city that a note says its log is of, by its origin; what it says is proved where it is compared. */
+function cityIn(note: string): string {
+  return note.split('\n', 1)[0]?.split('/')[1] ?? ''
 }

@@ -118,6 +118,26 @@ export function openWitness({ store, log, members, acquaint, now, contradicted, 
   return { add, known, meet }
 }
 
+/**
+ * Takes note that somebody knows of a city's contradictions; gives how many there were. Where its log was replaced, it is known
+ * from now on by what it publishes; of another log nothing is held, of the same under another key all that was.
+ */
+export async function acknowledge(
+  { store, by, at }: { readonly store: LogStore; readonly by: string; readonly at: string },
+  city: string,
+  member: Pick<Member, 'id' | 'log'> | undefined,
+): Promise<number> {
+  const standing = (await store.contradictions()).filter(each => each.city === city && !each.acknowledged)
+  const held = (await store.witnessed()).find(row => row.city === city)
+  const published = member?.log
+  const isReplaced = standing.some(({ name }) => name === 'replaced')
+  if (isReplaced && member && logOf(member) && held !== undefined && published !== undefined) {
+    const isSame = held.origin === published.origin
+    await store.know({ ...held, ...published, ...(!isSame && { size: 0, note: '' }) })
+  }
+  return await store.acknowledge(city, by, at)
+}
+
 function knownOf(row: Witnessed): Known | undefined {
   const noteKey = readVerifierKey(row.key)
   if (noteKey === undefined) return undefined

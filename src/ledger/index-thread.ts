@@ -27,8 +27,9 @@ export type Reply = { readonly id: number } & ({ readonly found: Found } | { rea
 
 /** Entries that are read between two looks at what is asked: a few milliseconds. */
 const SLICE = 512
-/** Entries that one search looks at, found by the index or not. */
+/** Entries that one search looks at, found by the index or not; and as how many a look into a segment counts. */
 const LOOKS = 2048
+const CONSULTED = 4
 /** Milliseconds between two looks at the ledger's end. */
 const PAUSE = 500
 /** Segments that are whole and could not be written yet: no more are held. */
@@ -69,7 +70,7 @@ function open(ledgerPath: string, identity: Identity): Searcher {
 
   /** Everything below was read: it is in a draft, or in the file, or missing there. */
   const read = () => growing * SIZE + (drafts.get(growing)?.size ?? 0)
-  const lastLink = (n: number) => bytes(linkOf.get((n + 1) * SIZE - 1)?.['link'])
+  const lastLink = (n: number) => bytes(linkOf.get((n + 1) * SIZE - 1)?.['link'] ?? new Uint8Array())
 
   /** The file, where it is of use; it is tried again now and then. */
   function opened(): IndexFile | undefined {
@@ -108,12 +109,18 @@ function open(ledgerPath: string, identity: Identity): Searcher {
     return drafts.get(n) ?? from?.segment(n, () => lastLink(n))
   }
 
-  /** Reads up to so many entries at the end of a draft; gives how many there were. */
+  /**
+   * Reads up to so many entries at the end of a draft; gives how many there were. In a ledger from which entries were taken
+   * the others stay in their places.
+   */
   function extend(n: number, onto: Draft): number {
     let added = 0
-    for (const row of range.iterate(n * SIZE + onto.size, Math.min(SLICE, SIZE - onto.size))) {
-      const { at, terms } = postingOf(text(row['body']))
-      onto.add(at, terms)
+    for (const row of range.iterate(n * SIZE + onto.size, SLICE)) {
+      const place = integer(row['ix']) - n * SIZE
+      while (onto.size < Math.min(place, SIZE)) onto.add(Number.NaN, [])
+      if (place >= SIZE) break
+      const { at, terms, matter } = postingOf(text(row['body']))
+      onto.add(at, terms, matter)
       added += 1
     }
     return added
@@ -128,7 +135,7 @@ function open(ledgerPath: string, identity: Identity): Searcher {
       drafts.set(growing, last)
       drafts.delete(growing - UNWRITTEN - 1)
     }
-    return extend(growing, last) > 0
+    return extend(growing, last) > 0 || last.size === SIZE
   }
 
   function hasRoom(): boolean {
@@ -179,12 +186,14 @@ function open(ledgerPath: string, identity: Identity): Searcher {
     const indexes: number[] = []
     let looks = 0
     for (let n = Math.ceil(top / SIZE) - 1; n >= 0; n -= 1) {
+      if (looks >= LOOKS) return { indexes, next: Math.min(top, (n + 1) * SIZE) }
       const own = segment(n, from)
-      const bits = own === undefined ? EVERY : candidates(own, asked, since, until)
+      const bits = own === undefined ? EVERY : candidates(own, asked, since, until, filter.matter)
+      looks += CONSULTED
       if (bits === undefined) continue
       for (const place of places(bits, top - n * SIZE)) {
         const index = n * SIZE + place
-        if (looks === LOOKS) return { indexes, next: index + 1 }
+        if (looks >= LOOKS) return { indexes, next: index + 1 }
         looks += 1
         if (!fits(index, filter, part)) continue
         // One more than was asked for: then it is known that there is something to go on with.
@@ -197,10 +206,11 @@ function open(ledgerPath: string, identity: Identity): Searcher {
 
   /** Whatever an index says, it is the entry itself that fits or does not. */
   function fits(index: number, filter: Filter, part: string | undefined): boolean {
-    const body = text(bodyOf.get(index)?.['body'])
-    if (part !== undefined && !body.includes(part)) return false
+    const row = bodyOf.get(index)
+    if (row === undefined) return false
     try {
-      return matches(readUnchecked(body), filter)
+      const body = text(row['body'])
+      return (part === undefined || body.includes(part)) && matches(readUnchecked(body), filter)
     } catch {
       return false
     }
@@ -219,11 +229,14 @@ function open(ledgerPath: string, identity: Identity): Searcher {
 
     keepUp: async () => {
       while (!closing.signal.aborted) {
-        const began = performance.now()
+        const before = process.threadCpuUsage()
         try {
           if (follow()) await setImmediate()
-          // To make up for a long ledger may take minutes: half of the time is left to others.
-          else await rest(fill() ? performance.now() - began : PAUSE)
+          else if (fill()) {
+            // To make up for a long ledger may take minutes: half of a processor's time is left to others.
+            const { user, system } = process.threadCpuUsage(before)
+            await rest((user + system) / 1000)
+          } else await rest(PAUSE)
         } catch {
           // The ledger cannot be read now; who asks meanwhile is told so.
           await rest(PAUSE)
@@ -242,12 +255,13 @@ function open(ledgerPath: string, identity: Identity): Searcher {
 }
 
 /** Where an entry is put. A text that is none has no terms and no time. */
-function postingOf(body: string): { at: number; terms: Term[] } {
+function postingOf(body: string): { at: number; terms: Term[]; matter: string } {
   try {
     const entry = readUnchecked(body)
-    return { at: Date.parse(entry.at), terms: termsOf(entry) }
+    const matter = 'matter' in entry ? entry.matter : ''
+    return { at: Date.parse(entry.at), terms: termsOf(entry), matter }
   } catch {
-    return { at: Number.NaN, terms: [] }
+    return { at: Number.NaN, terms: [], matter: '' }
   }
 }
 

@@ -16,15 +16,13 @@ export type Index = {
    * Rejects with `load.busy` when too many searches wait, and with `ledger.unavailable` when the ledger cannot be read.
    */
   search(filter: Filter, page: { readonly before?: number | undefined; readonly limit: number }): Promise<Found>
-  /**
-   * Starts the thread, so that the first search need not wait for what was appended while no thread ran. Without it the first
-   * search starts it, and a process in which nobody searches has none.
-   */
-  warm(): void
   close(): Promise<void>
 }
 
-/** The index of a ledger in a file; nothing is opened, and no thread started, before it is needed. */
+/**
+ * The index of a ledger in a file. Its thread is started by the first search, and a process in which nobody searches has none;
+ * from then on it keeps up with what is appended. A search for nothing, `{ kinds: [] }`, starts it ahead of the first one.
+ */
 export function openIndex(ledgerPath: string, identity: Identity): Index {
   type Waiting = { readonly resolve: (found: Found) => void; readonly reject: (reason: Refusal) => void }
   const waiting = new Map<number, Waiting>()
@@ -76,10 +74,6 @@ export function openIndex(ledgerPath: string, identity: Identity): Index {
       const request: Request = { id, filter, before, limit: Math.max(1, Math.min(LIMIT, limit)) }
       worker.postMessage(request)
       return promise
-    },
-
-    warm: () => {
-      if (!closed) worker ??= start()
     },
 
     close: () => {

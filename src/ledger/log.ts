@@ -15,6 +15,7 @@ import {
   inclusionProof,
   perfectRoot,
   provesConsistency,
+  type ReadHashes,
   type ReadTile,
   rootOf,
   TILE_WIDTH,
@@ -38,6 +39,9 @@ export type Witnessed = Kept & {
 /** Why what a log says contradicts what it said before. */
 export const contradictionNames = ['forked', 'rewritten', 'shortened', 'replaced'] as const
 export type ContradictionName = (typeof contradictionNames)[number]
+
+/** Checkpoints for which cosignatures may still be on their way: two minutes where one is signed each second. */
+export const COSIGNABLE = 120
 
 /** Two things that a log said and that cannot both be true; `held` was said first. Notes where there are notes. */
 export type Contradiction = {
@@ -67,6 +71,8 @@ export type LogStore = AsyncDisposable & {
   /** The roots of up to `count` full tiles of a level from number `from`, one behind the other. */
   roots(level: number, from: number, count: number): Promise<Uint8Array>
   newest(): Promise<Kept | undefined>
+  /** The newest checkpoints, the newest first. */
+  checkpoints(limit: number): Promise<readonly Kept[]>
   /**
    * Takes new tiles and the checkpoint over them, all or nothing, if the newest checkpoint is still the one of size `after`
    * (undefined: there is none). False where another process was faster. A checkpoint that nobody cosigned is let go after a while.
@@ -83,7 +89,7 @@ export type LogStore = AsyncDisposable & {
   know(row: Witnessed): Promise<void>
   /** All that were ever found, the oldest first. */
   contradictions(): Promise<readonly Contradiction[]>
-  /** Records a contradiction once; true where it is new. */
+  /** Records a contradiction once, a replacement once until it is acknowledged; true where it is new. */
   contradict(found: Contradiction): Promise<boolean>
   /** Marks those of a city that are not acknowledged; gives how many there were. */
   acknowledge(city: string, by: string, at: string): Promise<number>
@@ -195,7 +201,7 @@ export function openLog({ store, city, id, key, now }: LogOptions): Log {
     const last = await store.newest()
     if (!Number.isSafeInteger(size) || size < 0 || size > (last?.size ?? 0))
       throw new RangeError('beyond the last checkpoint')
-    return fromTiles(tileReader(store))
+    return treeIn(store)
   }
   return {
     origin,
@@ -215,6 +221,11 @@ export function openLog({ store, city, id, key, now }: LogOptions): Log {
     cosigned: store.cosigned,
     cosign: (checkpoint, at) => cosign(checkpoint, keys.witness.name, key, Math.floor(at / 1000)),
   }
+}
+
+/** The tree that a store keeps, for whoever has no key to sign it with. */
+export function treeIn(store: LogStore): ReadHashes {
+  return fromTiles(tileReader(store))
 }
 
 function nameOf({ level, n }: TilePlace): string {

@@ -1,7 +1,9 @@
 /** A ledger is named by its place, the path of a file or the URL of a PostgreSQL; nobody but this file asks which. */
 import type { Ledger } from './ledger.ts'
 import type { LogStore } from './log.ts'
-import { createPostgresLedger, isPostgres, openPostgresLedger } from './postgres.ts'
+import { isPostgres } from './place.ts'
+import { createPostgresLedger, openPostgresLedger } from './postgres.ts'
+import { openPostgresLog } from './postgres-log.ts'
 import { verifyPostgres } from './postgres-verify.ts'
 import { createLedger, openLedger } from './sqlite.ts'
 import { openLogStore } from './sqlite-log.ts'
@@ -9,8 +11,8 @@ import { verifyLedger } from './verify.ts'
 import type { Verification, VerifyOptions } from './walk.ts'
 
 /**
- * Makes a ledger where there is none; in PostgreSQL a `role` may be named that shall append and read only. Throws `ledger.unavailable` where one is, or where
- * none can be.
+ * Makes a ledger where there is none; in PostgreSQL a `role` may be named that shall append and read only. Throws
+ * `ledger.unavailable` where one is, or where none can be.
  */
 export async function createLedgerAt(place: string, city: string, role?: string): Promise<void> {
   if (isPostgres(place)) await createPostgresLedger(place, { city }, role)
@@ -28,7 +30,7 @@ export async function openLedgerAt(
 
 /** Opens the transparency log of a ledger that `openLedgerAt` has opened. Throws `ledger.unavailable`. */
 export async function openLogStoreAt(place: string): Promise<LogStore> {
-  return openLogStore(place)
+  return isPostgres(place) ? openPostgresLog(place) : openLogStore(place)
 }
 
 /** Verifies a ledger, in use or at rest. Throws `ledger.unavailable` only when there is none, or no server. */

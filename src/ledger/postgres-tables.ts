@@ -5,6 +5,7 @@
  * that may only connect, read and call them cannot change an entry, whatever becomes of the gateway that uses it.
  */
 import type postgres from 'postgres'
+import { logFunctions, logTableNames, logTables, logTriggers } from './postgres-log-tables.ts'
 
 type Sql = postgres.ISql
 
@@ -141,6 +142,30 @@ BEGIN
   RETURN the_count;
 END`,
   },
+  ...logFunctions,
+  {
+    // What is counted need not outlive a crash of the server to the last question, so nobody waits for the disk. Names are taken
+    // in one order by everybody: two that count the same never wait for each other.
+    name: 'count_up',
+    head: 'count_up(the_counts json) RETURNS void',
+    body: `DECLARE
+  each record;
+  the_n bigint;
+BEGIN
+  PERFORM set_config('synchronous_commit', 'off', true);
+  FOR each IN
+    SELECT * FROM json_to_recordset(the_counts)
+      AS count (name text, period bigint, add bigint, most bigint, "from" bigint) ORDER BY name
+  LOOP
+    INSERT INTO counted AS known VALUES (each.name, each.period, coalesce(each."from", 0) + each.add)
+      ON CONFLICT (name) DO UPDATE SET
+        n = CASE WHEN known.period < EXCLUDED.period THEN EXCLUDED.n ELSE known.n + each.add END,
+        period = greatest(known.period, EXCLUDED.period)
+      RETURNING n INTO the_n;
+    IF the_n > each.most THEN RAISE EXCEPTION '%', each.name USING ERRCODE = 'XQ003'; END IF;
+  END LOOP;
+END`,
+  },
   {
     name: 'try_write',
     head: 'try_write() RETURNS void',
@@ -151,9 +176,12 @@ END`,
   },
 ]
 
+/** The tables that hold what is never taken back; a role may read them. */
+const kept = ['ledger', 'entry', 'evidence', 'signed', 'subject', ...logTableNames]
+
 /** A trigger by its table and name, and what follows those two words. */
 const triggers: readonly (readonly [table: string, name: string, rest: string])[] = [
-  ...['ledger', 'entry', 'evidence', 'signed', 'subject'].map(
+  ...kept.map(
     table =>
       [
         table,
@@ -168,6 +196,7 @@ const triggers: readonly (readonly [table: string, name: string, rest: string])[
   ['evidence', 'evidence_not_updated', 'BEFORE UPDATE %s FOR EACH ROW EXECUTE FUNCTION refuse_change()'],
   ['evidence', 'evidence_beside_entry', 'BEFORE INSERT %s FOR EACH ROW EXECUTE FUNCTION come_with_entry()'],
   ['evidence', 'evidence_expires', 'BEFORE DELETE %s FOR EACH ROW EXECUTE FUNCTION expire_only()'],
+  ...logTriggers,
   ['signed', 'signed_not_updated', 'BEFORE UPDATE %s FOR EACH ROW EXECUTE FUNCTION refuse_change()'],
   ['signed', 'signed_beside_evidence', 'BEFORE INSERT %s FOR EACH ROW EXECUTE FUNCTION come_with_evidence()'],
   ['signed', 'signed_expires', 'BEFORE DELETE %s FOR EACH ROW EXECUTE FUNCTION expire_only()'],
@@ -205,7 +234,9 @@ const tables = [
   // Texts of whatever a peer sent: as bytes, since PostgreSQL has no text with U+0000.
   `CREATE TABLE evidence (ix bigint PRIMARY KEY, question bytea, answer bytea, expires_at bigint NOT NULL)`,
   `CREATE TABLE signed (ix bigint PRIMARY KEY, header text, before text NOT NULL, after text, signature text)`,
+  ...logTables,
   `CREATE TABLE writer (id uuid PRIMARY KEY, turn bigint NOT NULL, places bigint[] NOT NULL, at timestamptz NOT NULL)`,
+  `CREATE TABLE counted (name text PRIMARY KEY, period bigint NOT NULL, n bigint NOT NULL)`,
   `CREATE TABLE probe (one integer PRIMARY KEY CHECK (one = 1), turn bigint NOT NULL)`,
   `INSERT INTO probe VALUES (1, 0)`,
 ]
@@ -229,8 +260,9 @@ export async function grantTo(sql: Sql, role: string): Promise<void> {
   const [row] = await sql<{ schema: string }[]>`SELECT current_schema() AS schema`
   const schema = sql(row?.schema ?? 'public')
   await sql`GRANT USAGE ON SCHEMA ${schema} TO ${sql(role)}`
-  await sql`GRANT SELECT ON ledger, entry, evidence, signed, subject TO ${sql(role)}`
-  await sql`GRANT EXECUTE ON FUNCTION append_group, let_go, try_write TO ${sql(role)}`
+  for (const table of kept) await sql`GRANT SELECT ON ${sql(table)} TO ${sql(role)}`
+  const doors = functions.filter(({ head }) => !head.endsWith('RETURNS trigger'))
+  for (const { name } of doors) await sql`GRANT EXECUTE ON FUNCTION ${sql(name)} TO ${sql(role)}`
 }
 
 /** How tables, triggers and functions differ from those that `makeTables` makes, one sentence each; none when they do not. */
@@ -255,7 +287,7 @@ export async function tableFaults(sql: Sql): Promise<string[]> {
     else if (!sameEvents(trigger.text, event) || trigger.text.includes(' WHEN ('))
       faults.push(`trigger ${name} was changed`)
   }
-  const ours = new Set(['ledger', 'entry', 'evidence', 'signed', 'subject', 'writer', 'probe'])
+  const ours = new Set([...kept, 'writer', 'probe'])
   for (const { name, at } of hung) {
     if (ours.has(at) && !triggers.some(each => each[0] === at && each[1] === name))
       faults.push(`trigger ${name} was added`)

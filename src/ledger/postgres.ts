@@ -32,11 +32,6 @@ const SCAN = 20_000
 /** By how much the clocks of gateways, or one that was set back, may put entries out of the order of time; ms. */
 const DISORDER = 3_600_000
 
-/** A URL of a ledger in PostgreSQL, rather than the path of a file. */
-export function isPostgres(place: string): boolean {
-  return /^postgres(ql)?:\/\//.test(place)
-}
-
 /**
  * Makes a ledger where there is none: in the first schema of the connection's search_path, owned by the role that connects.
  * `role` is another that may then append and read, and nothing else: the one for gateways.
@@ -444,7 +439,7 @@ export function connect(url: string, max: number, session: Session = {}, pipelin
 class Overdue extends Error {}
 
 /** Connections that are given up when nothing is heard over them: what is asked next goes over new ones. */
-function openLine(url: string, max: number, session: Session = {}) {
+export function openLine(url: string, max: number, session: Session = {}) {
   let sql = connect(url, max, session)
   return {
     /** Rejects with what the server said, or what became of the connection. */

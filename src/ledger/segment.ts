@@ -5,20 +5,25 @@
  * bitmap (arXiv:1603.06549) it spans 65,536 entries, each named by two bytes. A term that many of them have is a block of its
  * own: a list, or a bitmap where that is shorter. All other terms, most of them subjects, share 1024 blocks by their
  * fingerprints. A look-up of one term so reads one block, and two fingerprints that are the same by chance cost a look at an
- * entry in vain.
+ * entry in vain. Of free texts it keeps which three characters stand somewhere in which sixteenth of it, so that a part of
+ * a text is looked for only where it may be.
  */
 import type { Term } from './search.ts'
 
 export const SIZE = 65_536
 const WORDS = SIZE / 32
 const BITMAP = SIZE / 8
-/** A term of so many entries has a block of its own. */
+/** A term of so many entries has a block of its own, unless so many are more common. */
 const OWN = 512
+const COMMON = 3000
 const BUCKETS = 1024
 /** Bytes of a posting in a shared block: its fingerprint, its entry. */
 const POSTING = 6
 /** Entries of which the earliest and the latest instant are kept together: two words of a bitmap. */
 const STEP = 64
+/** Entries of which the characters of their texts are kept together; there are sixteen such parts, a bit for each. */
+const PART = SIZE / 16
+const GRAMS = 65_536
 
 /** One bit for each entry of a segment. */
 export type Bits = Uint32Array
@@ -29,6 +34,8 @@ export type Segment = {
   mark(term: Term, bits: Bits): void
   /** Epoch milliseconds of the earliest and the latest of every 64 entries, in turn. */
   times(): Float64Array
+  /** The sixteenths in which an entry's text may have this part, as bits. */
+  parts(part: string): number
   /** The earliest and the latest of all. */
   readonly span: readonly [earliest: number, latest: number]
 }
@@ -36,19 +43,31 @@ export type Segment = {
 export type Draft = Segment & {
   readonly size: number
   /** Adds the next entry, of this instant in epoch milliseconds; NaN for what is none, and is found by no time. */
-  add(at: number, terms: readonly Term[]): void
+  add(at: number, terms: readonly Term[], text?: string): void
   /** The blocks of a segment that is whole, by their number. */
   blocks(): ReadonlyMap<number, Uint8Array>
 }
 
 const TIMES = BUCKETS
-const OWNERS = BUCKETS + 1
+const TEXTS = BUCKETS + 1
+const OWNERS = TEXTS + 16
 
 /** FNV-1a, 32 bits, of UTF-16 code units. */
 function fingerprint(term: Term): number {
   let hash = 0x811c9dc5
   for (let i = 0; i < term.length; i += 1) hash = Math.imul(hash ^ term.charCodeAt(i), 0x01000193)
   return hash >>> 0
+}
+
+/** Each three characters of a text as a number, below 65,536; of two characters there are none. */
+function gramsOf(text: string): number[] {
+  const grams: number[] = []
+  for (let i = 0; i + 2 < text.length; i += 1) {
+    let hash = Math.imul(text.charCodeAt(i), 0x9e3779b1) ^ Math.imul(text.charCodeAt(i + 1), 0x85ebca77)
+    hash = Math.imul(hash ^ text.charCodeAt(i + 2), 0xc2b2ae3d)
+    grams.push(hash >>> 16)
+  }
+  return grams
 }
 
 function set(bits: Bits, place: number): void {
@@ -63,6 +82,7 @@ export function draft(): Draft {
   let size = 0
   const times = new Float64Array((2 * SIZE) / STEP)
   for (let i = 0; i < times.length; i += 2) times.set([Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY], i)
+  const texts = new Uint16Array(GRAMS)
   const span: [number, number] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]
 
   function widen(of: Float64Array | number[], i: number, at: number): void {
@@ -77,7 +97,7 @@ export function draft(): Draft {
     span,
     times: () => times,
 
-    add: (at, terms) => {
+    add: (at, terms, text = '') => {
       if (!Number.isNaN(at)) {
         widen(times, 2 * Math.floor(size / STEP), at)
         widen(span, 0, at)
@@ -94,8 +114,12 @@ export function draft(): Draft {
         places[count] = size
         count += 1
       }
+      const part = 1 << Math.floor(size / PART)
+      for (const gram of gramsOf(text)) texts[gram] = (texts[gram] ?? 0) | part
       size += 1
     },
+
+    parts: part => gramsOf(part).reduce((among, gram) => among & (texts[gram] ?? 0), 0xffff),
 
     mark: (term, bits) => {
       const print = fingerprint(term)
@@ -108,20 +132,43 @@ export function draft(): Draft {
       const shared: number[][] = Array.from({ length: BUCKETS }, () => [])
       const owners: number[] = []
       const blocks = new Map<number, Uint8Array>()
-      for (let i = 0, end = 0; i < count; i = end) {
-        const print = Math.floor((postings[i] ?? 0) / SIZE)
-        for (end = i + 1; end < count && (postings[end] ?? 0) < (print + 1) * SIZE; ) end += 1
-        if (end - i >= OWN) {
-          blocks.set(OWNERS + 1 + owners.length, listOrBitmap(postings.subarray(i, end)))
+      const runs = runsOf(postings)
+      const common = new Set(runs.filter(isCommon).sort(byLength).slice(0, COMMON))
+      for (const run of runs) {
+        const print = Math.floor((run[0] ?? 0) / SIZE)
+        if (common.has(run)) {
+          blocks.set(OWNERS + 1 + owners.length, listOrBitmap(run))
           owners.push(print)
-        } else for (const posting of postings.subarray(i, end)) shared[print >>> 22]?.push(posting)
+        } else for (const posting of run) shared[print >>> 22]?.push(posting)
       }
       for (const [i, bucket] of shared.entries()) blocks.set(i, pack(bucket))
       blocks.set(TIMES, bytesOf(times))
+      for (let i = 0; i < 16; i += 1) {
+        blocks.set(TEXTS + i, bytesOf(texts.subarray((i * GRAMS) / 16, ((i + 1) * GRAMS) / 16)))
+      }
       blocks.set(OWNERS, bytesOf(Float64Array.of(...span, ...owners)))
       return blocks
     },
   }
+}
+
+/** The postings of each term, of sorted postings. */
+function runsOf(postings: Float64Array): Float64Array[] {
+  const runs: Float64Array[] = []
+  for (let start = 0, end = 0; start < postings.length; start = end) {
+    const next = (Math.floor((postings[start] ?? 0) / SIZE) + 1) * SIZE
+    for (end = start + 1; end < postings.length && (postings[end] ?? 0) < next; ) end += 1
+    runs.push(postings.subarray(start, end))
+  }
+  return runs
+}
+
+function isCommon({ length }: Float64Array): boolean {
+  return length >= OWN
+}
+
+function byLength(one: Float64Array, other: Float64Array): number {
+  return other.length - one.length
 }
 
 function listOrBitmap(postings: Float64Array): Uint8Array {
@@ -156,6 +203,14 @@ export function kept(read: (block: number) => Uint8Array): Segment {
   return {
     span: [earliest, latest],
     times: () => numbers(TIMES),
+    parts: part => {
+      let among = 0xffff
+      for (const gram of gramsOf(part)) {
+        if (among === 0) break
+        among &= new Uint16Array(aligned(read(TEXTS + Math.floor((gram * 16) / GRAMS))))[gram % (GRAMS / 16)] ?? 0
+      }
+      return among
+    },
     mark: (term, bits) => {
       const print = fingerprint(term)
       const owner = own.indexOf(print)
@@ -185,17 +240,20 @@ function merge(bits: Bits, others: Bits, of: (one: number, other: number) => num
 }
 
 /**
- * The entries of a segment that may have one term of each list and be of a time, `from` included, `until` not, in epoch
- * milliseconds; undefined when there is none.
+ * The entries of a segment that may have one term of each list, be of a time, `from` included, `until` not, in epoch
+ * milliseconds, and have a part in their text; undefined when there is none.
  */
 export function candidates(
   segment: Segment,
   asked: readonly (readonly Term[])[],
   from: number,
   until: number,
+  part = '',
 ): Bits | undefined {
   const [earliest, latest] = segment.span
   if (latest < from || earliest >= until) return undefined
+  const among = segment.parts(part)
+  if (among === 0) return undefined
   const found = new Uint32Array(WORDS).fill(0xffffffff)
   for (const terms of asked) {
     const having = new Uint32Array(WORDS)
@@ -203,6 +261,7 @@ export function candidates(
     merge(found, having, (one, other) => one & other)
     if (found.every(word => word === 0)) return undefined
   }
+  for (let i = 0; i < 16; i += 1) if ((among & (1 << i)) === 0) found.fill(0, (i * PART) / 32, ((i + 1) * PART) / 32)
   if (earliest < from || latest >= until) {
     const times = segment.times()
     for (let i = 0; i < times.length; i += 2) {

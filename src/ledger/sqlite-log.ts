@@ -2,17 +2,14 @@
 import { DatabaseSync, type SQLOutputValue } from 'node:sqlite'
 import { refuse } from '#protocol/refusal.ts'
 import { leafHash } from './entry.ts'
-import { type Contradiction, contradictionNames, type LogStore, type Witnessed } from './log.ts'
+import { COSIGNABLE, type Contradiction, contradictionNames, type LogStore, type Witnessed } from './log.ts'
 import { bytes, integer, text } from './tables.ts'
 
 /** As the ledger's own, which writes to the same file from the same thread: only another process can be in the way. */
 const BUSY_TIMEOUT = 200
 
-/** Checkpoints for which cosignatures may still be on their way: two minutes where one is signed each second. */
-const COSIGNABLE = 120
-
 /** Opens the log of a ledger file that `openLedger` has brought up to this program's version. Throws `ledger.unavailable`. */
-export function openLogStore(path: string): LogStore {
+export function openLogStore(path: string, { readOnly = false } = {}): LogStore {
   const guarded = <T>(work: () => T): T => {
     try {
       return work()
@@ -21,9 +18,11 @@ export function openLogStore(path: string): LogStore {
     }
   }
   return guarded(() => {
-    const db = new DatabaseSync(path, { defensive: true, timeout: BUSY_TIMEOUT })
-    // The pages of tiles are read once in a while; the ledger's own connection keeps those that are in use.
-    db.exec('PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF; PRAGMA cache_size = -1024')
+    const db = new DatabaseSync(path, { defensive: true, timeout: BUSY_TIMEOUT, readOnly })
+    // Tiles are read once in a while, and the WAL is carried over by the ledger's own connection when it is time.
+    db.exec(
+      'PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF; PRAGMA cache_size = -1024; PRAGMA wal_autocheckpoint = 0',
+    )
     return serve(db, guarded)
   })
 }
@@ -33,7 +32,7 @@ function serve(db: DatabaseSync, guarded: <T>(work: () => T) => T): LogStore {
   const bodies = db.prepare('SELECT body FROM entry WHERE ix >= ? AND ix < ? ORDER BY ix')
   const tile = db.prepare('SELECT hashes FROM tile WHERE level = ? AND n = ?')
   const roots = db.prepare('SELECT root FROM tile WHERE level = ? AND n >= ? AND n < ? ORDER BY n')
-  const newest = db.prepare('SELECT size, note, at FROM checkpoint ORDER BY size DESC LIMIT 1')
+  const newest = db.prepare('SELECT size, note, at FROM checkpoint ORDER BY size DESC LIMIT ?')
   const insertTile = db.prepare('INSERT INTO tile (level, n, root, hashes) VALUES (?, ?, ?, ?)')
   const insertCheckpoint = db.prepare('INSERT INTO checkpoint (size, note, at) VALUES (?, ?, ?)')
   const aWhileAgo = db.prepare(`SELECT size, note FROM checkpoint ORDER BY size DESC LIMIT 1 OFFSET ${COSIGNABLE}`)
@@ -50,7 +49,10 @@ function serve(db: DatabaseSync, guarded: <T>(work: () => T) => T): LogStore {
     `INSERT INTO witnessed SELECT coalesce(max(ix), -1) + 1, ?, ?, ?, ?, ?, ? FROM witnessed`,
   )
   const contradictions = db.prepare('SELECT * FROM contradiction ORDER BY ix')
-  const isKnown = db.prepare('SELECT 1 FROM contradiction WHERE city = ? AND name = ? AND held = ?')
+  const isKnown = db.prepare(
+    `SELECT 1 FROM contradiction WHERE city = ? AND name = ? AND held = ?
+      AND (name <> 'replaced' OR acknowledged_by IS NULL)`,
+  )
   const insertContradiction = db.prepare(
     `INSERT INTO contradiction SELECT coalesce(max(ix), -1) + 1, ?, ?, ?, ?, ?, ?, NULL, NULL FROM contradiction`,
   )
@@ -81,14 +83,11 @@ function serve(db: DatabaseSync, guarded: <T>(work: () => T) => T): LogStore {
       }),
     roots: async (level, from, many) =>
       guarded(() => Buffer.concat(roots.all(level, from, from + many).map(row => bytes(row['root'])))),
-    newest: async () =>
-      guarded(() => {
-        const row = newest.get()
-        return row && keptIn(row)
-      }),
+    newest: async () => guarded(() => newest.all(1).map(keptIn)[0]),
+    checkpoints: async limit => guarded(() => newest.all(limit).map(keptIn)),
     extend: async (tiles, { size, note, at }, after) =>
       transaction(() => {
-        const row = newest.get()
+        const row = newest.get(1)
         if ((row && keptIn(row).size) !== after) return false
         for (const { level, n, root, hashes } of tiles) insertTile.run(level, n, root, hashes)
         insertCheckpoint.run(size, note, at)

@@ -46,7 +46,7 @@ export function verifyLedger(
   const findings = openFindings(report)
   let walk: Walk | undefined
   try {
-    using db = open(path)
+    using db = openToRead(path)
     const newer = newerThanUs(db)
     if (newer !== undefined) {
       findings.add(fault('version-unknown', undefined, newer))
@@ -73,7 +73,7 @@ export function verifyLedger(
  * Opens for reading only. A ledger at rest on a medium that cannot be written has no place for the shared memory of WAL:
  * then, and only if no WAL lies beside it, the file is read as one that nobody changes.
  */
-export function open(path: string): DatabaseSync {
+export function openToRead(path: string): DatabaseSync {
   const options = { readOnly: true, defensive: true, timeout: 1000 }
   const db = new DatabaseSync(path, options)
   try {

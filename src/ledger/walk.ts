@@ -71,7 +71,7 @@ export type Verification = {
 
 export type VerifyOptions = {
   /** Called now and then with how many entries are walked, of how many. */
-  readonly progress?: (walked: number, total: number) => void
+  readonly progress?: ((walked: number, total: number) => void) | undefined
   /** Receipts that peers or we hold: each must still be what stands at its place, so a shortened ledger is found. */
   readonly receipts?: readonly Receipt[]
   /** How many faults are reported in full. */

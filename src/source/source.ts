@@ -107,6 +107,12 @@ export function gather(
     ({ table }) => table.family,
   )
   const holding = (family: string): readonly Held[] => families.get(family) ?? []
+  // A row in an odd spelling is to be found about as soon as any other: in seconds, where its freshness is told by the minute.
+  const spellings = openSpellings(lifetimeMs / 12, now)
+  // Large tables take a while to be read whole, and the first question is not to wait for it.
+  for (const { source, table } of [...families.values()].flat()) {
+    Promise.resolve(spellings(source, table)).catch(() => undefined)
+  }
   const seen = new Map<Table, { until: number; newest: Promise<string | undefined> }>()
 
   /** The instant of the newest supply. One look at a time, however many questions wait for it. */
@@ -148,8 +154,7 @@ export function gather(
   return {
     all: sources,
     holding,
-    // A row in an odd spelling is to be found about as soon as any other: in seconds, where its freshness is told by the minute.
-    spellings: openSpellings(lifetimeMs / 12, now),
+    spellings,
     freshness(family) {
       const known = states.get(family)
       if (known !== undefined && now() < known.until) return known.freshness

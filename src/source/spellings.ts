@@ -54,6 +54,7 @@ export function openSpellings(lifetimeMs: number, now: () => number) {
 async function inTime(learning: Promise<Spellings>, { name }: Source): Promise<Spellings> {
   const { promise: late, reject } = Promise.withResolvers<never>()
   const timer = setTimeout(() => reject(refuse('source.slow', `${name}: not yet read whole`)), PATIENCE_MS)
+  timer.unref()
   try {
     return await Promise.race([learning, late])
   } finally {

@@ -73,6 +73,25 @@ export function openSqlite({
       throw sqliteFault(error, name)
     }
   }
+  // All rows of a query, page by page, with a turn for others after each; over a connection of its own, for on that of the
+  // questions an open query would keep them at its own moment.
+  const whole = async function* (query: string, bound: readonly string[][]) {
+    try {
+      using db = new DatabaseSync(path, { readOnly: true, timeout: busyMs })
+      db.exec('pragma trusted_schema = off; pragma query_only = on')
+      let page: Record<string, unknown>[] = []
+      for (const row of db.prepare(query).iterate(...bound.map(words => JSON.stringify(words)))) {
+        page.push(row)
+        if (page.length < PAGE) continue
+        yield asTexts(page, name)
+        page = []
+        await nextTurn()
+      }
+      yield asTexts(page, name)
+    } catch (error) {
+      throw error instanceof Refusal ? error : sqliteFault(error, name)
+    }
+  }
   const queries = new Map(tables.map(table => [table, queriesFor(table, sqlite)]))
   const queriesOf = (table: Table) => queries.get(table) ?? queriesFor(table, sqlite)
 
@@ -83,27 +102,15 @@ export function openSqlite({
       const texts = keyTexts(table.key, subjects, spellings)
       const { select, bound } = queriesOf(table)
       const words = [[...texts.keys()], ...bound].map(each => JSON.stringify(each))
-      return attributed(
-        table,
-        asTexts(
-          attempt(() => statement(select).all(...words)),
-          name,
-        ),
-        texts,
-      )
+      const rows = attempt(() => statement(select).all(...words))
+      return attributed(table, asTexts(rows, name), texts)
     },
     async *keys(table) {
       const { keys, bound } = queriesOf(table)
-      for await (const rows of whole(
-        path,
-        keys,
-        bound.map(each => JSON.stringify(each)),
-        name,
-      ))
-        yield* rows
+      for await (const rows of whole(keys, bound)) yield* rows
     },
     async *texts(table, column) {
-      for await (const rows of whole(path, queriesOf(table).texts(column), [], name)) yield textsIn(rows)
+      for await (const rows of whole(queriesOf(table).texts(column), [])) yield textsIn(rows)
     },
     async newest(table) {
       const { newest } = queriesOf(table)
@@ -122,28 +129,6 @@ export function openSqlite({
     async close() {
       drop()
     },
-  }
-}
-
-/**
- * All rows of a query, page by page, with a turn for others after each. Over a connection of its own: on that of the
- * questions an open query would keep them at its own moment.
- */
-async function* whole(path: string, query: string, bound: readonly string[], name: string) {
-  try {
-    using db = new DatabaseSync(path, { readOnly: true, timeout: 1_000 })
-    db.exec('pragma trusted_schema = off; pragma query_only = on')
-    let page: Record<string, unknown>[] = []
-    for (const row of db.prepare(query).iterate(...bound)) {
-      page.push(row)
-      if (page.length < PAGE) continue
-      yield asTexts(page, name)
-      page = []
-      await nextTurn()
-    }
-    yield asTexts(page, name)
-  } catch (error) {
-    throw error instanceof Refusal ? error : sqliteFault(error, name)
   }
 }
 

@@ -51,6 +51,7 @@ const entry: SharedRecord = {
     document: '某号',
   },
 }
+const local: SharedRecord = { ...entry, list: 'local-black' }
 const honour: SharedRecord = { ...entry, list: 'honour', fields: { ...entry.fields, name: '诚信企业' } }
 const rating: SharedRecord = { ...base, family: 'rating', scheme: 'tax-2025' }
 /** What each family is granted by, unless a test says otherwise. */
@@ -83,6 +84,7 @@ describe('the gates', () => {
       [6, 'record.objection'],
       [7, 'record.territorial'],
       [8, 'record.escalation'],
+      [8, 'record.escalation-doubt'],
       [10, 'record.masked'],
       [12, 'source.stale'],
     ])
@@ -175,10 +177,16 @@ const stopped: readonly (readonly [string, SharedRecord, Partial<Circumstances>,
   ['whose state is not known', { ...base, state: 'undetermined' }, {}, 'record.ended'],
   ['that was taken off its list today', { ...honour, endedOn: today }, {}, 'record.ended'],
   // 8 no escalation
-  ['of a broken commitment on a black list', saying(entry, { reason: '未履行信用承诺' }), {}, 'record.escalation'],
-  ['of a first minor offence there', saying(entry, { reason: '首次轻微违法，已改正' }), {}, 'record.escalation'],
-  ['of 首违不罚 there', saying(entry, { reason: '适用首违不罚' }), {}, 'record.escalation'],
-  ['of minor dishonesty there', saying(entry, { reason: '轻微失信' }), {}, 'record.escalation'],
+  ['of a broken commitment on a black list', saying(local, { reason: '未履行信用承诺' }), {}, 'record.escalation'],
+  ['of a first minor offence there', saying(local, { reason: '首次轻微违法，已改正' }), {}, 'record.escalation'],
+  ['of 首违不罚 there', saying(local, { reason: '适用首违不罚' }), {}, 'record.escalation'],
+  ['of minor dishonesty there', saying(local, { reason: '轻微失信' }), {}, 'record.escalation'],
+  [
+    'of a broken commitment on a severe list without its document',
+    saying(entry, { document: '', reason: '違反信用承諾' }),
+    {},
+    'record.escalation',
+  ],
 ]
 
 describe('a gate stops a record', () => {
@@ -218,6 +226,12 @@ describe('a gate lets a record pass', () => {
   })
 })
 
+describe('a list entry that speaks of a broken commitment', () => {
+  it('is let go where it is lawful in all that makes a severe list', () => {
+    expect(judge(saying(entry, { reason: '拖欠农民工工资120万元，且未履行支付承诺' }))).toBeUndefined()
+  })
+})
+
 describe('a gate marks a record', () => {
   const marks = (record: SharedRecord) => marksOf(record, { ...at, clauses: [grantedBy[record.family] ?? clause] })
   const without = (field: string) => saying(entry, { [field]: { untranslated: '不详' } })
@@ -226,6 +240,11 @@ describe('a gate marks a record', () => {
     ['of a severe list without its authority as a local notice', without('authority'), ['notice']],
     ['of a severe list without its document as a local notice', without('document'), ['notice']],
     ['of a black list without legal basis as a local notice', { ...entry, list: 'local-black' }, ['notice']],
+    [
+      'of wage arrears that speaks of a commitment as well as a local notice, and does not drop it',
+      saying(entry, { reason: '拖欠农民工工资120万元，且未履行支付承诺' }),
+      ['notice'],
+    ],
     ['made by counting as a local notice', saying(honour, { reason: '系统自动加入红名单' }), ['notice']],
     ['of an honour, though it has no legal basis, as nothing', honour, []],
     ['under objection as such', { ...entry, state: 'objection' }, ['objection']],
@@ -238,6 +257,21 @@ describe('a gate marks a record', () => {
       'of a ban in "this city" as territorial',
       saying(penalty, { content: '一年内不得参加本市政府采购投标' }),
       ['territorial'],
+    ],
+    ...['本地', '当地', '我市', '本市', '本县', '属地'].map((here): [string, SharedRecord, readonly string[]] => [
+      `of a ban from tendering in ${here} as territorial`,
+      saying(penalty, { content: `一年内禁止参加${here}招标投标` }),
+      ['territorial'],
+    ]),
+    [
+      'of a ban in a county of one character as territorial',
+      saying(penalty, { content: '禁止在歙县承接工程', authority: '安徽省歙县住房和城乡建设局' }),
+      ['territorial'],
+    ],
+    [
+      'of a ban that names a kind of place which every city has as nothing',
+      saying(penalty, { content: '禁止从事房地产开发', authority: '某开发区管理委员会' }),
+      [],
     ],
     ['of a result on a list as territorial', saying(entry, { result: '被屏蔽参与本市土地竞买' }), ['territorial']],
     ['of a ban that names no place as nothing', saying(penalty, { content: '五年内不得从事食品经营' }), []],

@@ -243,7 +243,9 @@ function keptBack(record: SharedRecord, today: string): readonly RefusalCode[] {
   if (endedOn !== undefined && endedOn <= today) rules.push('record.ended')
   if (publishedUntil !== undefined && publishedUntil < today) rules.push('record.publicity')
   if (family === 'list' && list !== 'honour' && fields['reason'] !== '拖欠工资') {
-    if (fields['reason'] !== '系统自动加入黑名单') rules.push('record.escalation')
+    // All other fields hold a text, so an entry on a severe list shows its authority and its document, and goes as a notice.
+    const severe = vocabulary.lists.get(list ?? '')?.severe === true
+    if (fields['reason'] !== '系统自动加入黑名单' && !severe) rules.push('record.escalation')
   }
   return rules
 }

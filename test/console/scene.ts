@@ -4,7 +4,7 @@ import { accounts } from '../../src/console/accounts.ts'
 import type { Role } from '../../src/console/staff.ts'
 import { openStaffStore } from '../../src/console/staff-store.ts'
 import { type Running, runFederation } from '../federation.ts'
-import { newPerson, signIn } from './door.ts'
+import { newPerson, type Person, signIn } from './door.ts'
 import { type Visitor, visitor } from './visitor.ts'
 
 export const roles = ['viewer', 'auditor', 'operator'] as const satisfies readonly Role[]
@@ -18,6 +18,8 @@ export type Scene = AsyncDisposable & {
   readonly url: string
   /** Who has signed in, by role. */
   readonly staff: Readonly<Record<Role, Visitor>>
+  /** Somebody with an account who has not signed in yet. */
+  newcomer(role: Role): Promise<Person>
 }
 
 /** Names as they stand in the ledger, by role. */
@@ -26,20 +28,19 @@ export const names: Readonly<Record<Role, string>> = { viewer: '陈静', auditor
 export async function openScene(
   options: Parameters<typeof runFederation>[0] & {
     readonly play?: (running: Running) => Promise<void>
-    readonly named?: Readonly<Record<Role, string>>
   } = {},
 ): Promise<Scene> {
-  const { play = async () => {}, named = names, ...federation } = options
+  const { play = async () => {}, ...federation } = options
   await using opened = new AsyncDisposableStack()
   const running = opened.use(await runFederation(federation))
   const gateway = running.gateway('jiangyin')
   await play(running)
   const { data } = running.federation.city('jiangyin').settings
-  using store = openStaffStore(data)
+  const store = opened.use(openStaffStore(data))
   const known = accounts(store)
   const entered = async (role: Role) => {
     const who = visitor(gateway.insideUrl)
-    const { status, text } = await signIn(who, await newPerson(known, named[role], role), Date.now())
+    const { status, text } = await signIn(who, await newPerson(known, names[role], role), Date.now())
     if (status !== 303) throw new Error(`${role} did not get in: ${status} ${text}`)
     return who
   }
@@ -49,7 +50,8 @@ export async function openScene(
     operator: await entered('operator'),
   }
   const kept = opened.move()
-  return { running, url: gateway.insideUrl, staff, [Symbol.asyncDispose]: () => kept.disposeAsync() }
+  const newcomer = (role: Role) => newPerson(known, `新来的${role}`, role)
+  return { running, url: gateway.insideUrl, staff, newcomer, [Symbol.asyncDispose]: () => kept.disposeAsync() }
 }
 
 /** The day of an office: questions from two cities, one of them beyond its agreement, and ours to all. */

@@ -1,5 +1,7 @@
 /** What only a browser can show: passkeys with their authenticator, cookies between two sites, and a door without JavaScript. */
 import { existsSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { codeAt } from '../../src/console/one-time-code.ts'
@@ -50,6 +52,8 @@ describe('a link to enrol', () => {
       expect((await who.post(path, { _csrf, credential })).status).toBe(400)
       const sign = await who.token('/console/sign-in/passkey')
       expect((await who.post('/console/sign-in/passkey', { _csrf: sign, credential })).status).toBe(401)
+      for (const each of [path, '/console/sign-in/passkey'])
+        expect((await who.post(each, { credential })).status).toBe(403)
     },
   )
 })
@@ -213,7 +217,7 @@ describe.skipIf(!hasBrowser)('in Chromium (skipped without /usr/bin/chromium)', 
     await page.getByLabel('密码').fill(PASSWORD)
     await page.getByLabel('动态验证码（六位）').fill(codeAt(person.codeSecret, door.clock.now))
     await page.getByRole('button', { name: '登录' }).click()
-    await page.getByText('没有权限').waitFor()
+    await page.getByRole('alert').getByText('没有权限').waitFor()
     expect(new URL(page.url()).pathname).toBe('/console/enterprise')
     await page.getByRole('button', { name: '退出' }).click()
     await page.getByText('已退出').waitFor()
@@ -250,5 +254,30 @@ describe.skipIf(!hasBrowser)('in Chromium (skipped without /usr/bin/chromium)', 
     await page.waitForURL(`${door.origin}/console/enterprise`)
     expect(await page.textContent('body')).toMatch(/^wang auditor /)
     await context.close()
+  })
+
+  it('a link on another site leads to the page, for whoever has signed in, and to sign-in for others', async () => {
+    await using door = await openDoor()
+    const { codeSecret } = await door.person('wang', 'auditor')
+    const context = await browser.newContext({ javaScriptEnabled: false })
+    const page = await context.newPage()
+    const other = createServer((_, response) => {
+      response.setHeader('content-type', 'text/html').end(`<a href="${door.origin}/console/enterprise">there</a>`)
+    })
+    await new Promise<void>(resolve => other.listen(0, '127.0.0.1', resolve))
+    const elsewhere = `http://127.0.0.1:${(other.address() as AddressInfo).port}/`
+    await page.goto(elsewhere)
+    await page.getByText('there').click()
+    await page.getByLabel('用户名').fill('wang')
+    await page.getByLabel('密码').fill(PASSWORD)
+    await page.getByLabel('动态验证码（六位）').fill(codeAt(codeSecret, door.clock.now))
+    await page.getByRole('button', { name: '登录' }).click()
+    await page.getByText('wang auditor').waitFor()
+    await page.goto(elsewhere)
+    await page.getByText('there').click()
+    await page.getByText('wang auditor').waitFor()
+    await context.close()
+    other.closeAllConnections()
+    other.close()
   })
 })

@@ -1,5 +1,6 @@
 /** Nobody gets in who does not prove who they are, nobody stays who has no right to, and the ledger knows of each. */
-import { statSync } from 'node:fs'
+import { chmodSync, mkdtempSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
@@ -40,10 +41,15 @@ describe('where nobody can sign in', () => {
     await using door = await openDoor()
     const path = join(door.data, 'staff.sqlite')
     expect(statSync(path).mode & 0o777).toBe(0o600)
-    const { chmodSync } = await import('node:fs')
     chmodSync(path, 0o644)
     expect(() => openStaffStore(door.data)).toThrow(/others may read/)
     chmodSync(path, 0o600)
+  })
+
+  it('says what to do when that file cannot be read', () => {
+    const data = mkdtempSync(join(tmpdir(), 'xinqiao-door-'))
+    writeFileSync(join(data, 'staff.sqlite'), 'no database at all, but a text', { mode: 0o600 })
+    expect(() => openStaffStore(data)).toThrow(/bring it back from a backup/)
   })
 })
 
@@ -468,6 +474,19 @@ describe('guessing', () => {
       statuses.push((await signIn(door.visitor(), person, door.clock.now, { name: `made-up-${i}` })).status)
     }
     expect(statuses).toEqual([...Array.from({ length: 31 }, () => 401), 429])
+  })
+
+  it('is slowed by the address of the connection, whatever a header says', async () => {
+    await using door = await openDoor()
+    await door.person('wang')
+    const statuses: number[] = []
+    for (let i = 0; i < 7; i++) {
+      const who = door.visitor()
+      const form = { _csrf: await who.token('/console/sign-in'), name: 'wang', password: 'x', ...wrong }
+      const headers = { 'x-forwarded-for': `10.0.0.${i}`, forwarded: `for=10.0.0.${i}`, 'x-real-ip': `10.0.0.${i}` }
+      statuses.push((await who.post('/console/sign-in', form, headers)).status)
+    }
+    expect(statuses).toEqual([401, 401, 401, 401, 401, 401, 429])
   })
 
   it('is slowed for a name that is unknown as for one that is known', async () => {

@@ -2,7 +2,6 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { onTestFinished } from 'vitest'
 import type { Entry } from '#ledger/entry.ts'
 import { accounts } from '../../src/console/accounts.ts'
 import type { Role } from '../../src/console/staff.ts'
@@ -67,13 +66,6 @@ export async function staffed({ tables = {}, ...options }: Options = {}): Promis
     },
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   }
-}
-
-/** The same, let go of when the test ends. */
-export async function staffedHere(options: Options = {}): Promise<Staffed> {
-  const here = await staffed(options)
-  onTestFinished(() => here[Symbol.asyncDispose]())
-  return here
 }
 
 /** What a page says, without its marks: for looking whether a text stands in it as a text. */

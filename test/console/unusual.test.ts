@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import type { Entry } from '#ledger/entry.ts'
 import { completeUscc, readSubject, type Uscc } from '#protocol/subject.ts'
 import { Thresholds } from '../../src/console/thresholds.ts'
-import { type Alert, acknowledgement, bare, openUnusual, shareTogether } from '../../src/console/unusual.ts'
+import { type Alert, acknowledgement, bare, longestRow, openUnusual } from '../../src/console/unusual.ts'
 import { answered, company, uuid7 } from '../ledger/sample.ts'
 
 const MINUTE = 60_000
@@ -107,12 +107,12 @@ describe('a peer that walks through codes', () => {
     expect(asker).toEqual({ direction: 'in', name: 'huizhou' })
     expect(since).toBe(new Date(at(0, 10)).toISOString())
     expect(measured).toMatchObject({ rule: 'walk', period: 'hour', limit: 40, nothing: 0 })
-    if (measured.rule === 'walk') expect(measured.together).toBeGreaterThan(0.9)
+    if (measured.rule === 'walk') expect(measured.row).toBeGreaterThan(30)
   })
 
   it('stands out by guessing, where next to nothing is found', () => {
     const { measured } = one(watched(walk(scattered, { found: 0 })).alerts)
-    expect(measured).toMatchObject({ rule: 'walk', together: 0, nothing: 1 })
+    expect(measured).toMatchObject({ rule: 'walk', row: 1, nothing: 1 })
   })
 
   it('stands out by texts that are no codes at all', () => {
@@ -160,12 +160,18 @@ describe('a peer that walks through codes', () => {
     )
   })
 
-  it('measures neighbours by division and organisation code, whatever their check characters', () => {
-    expect(shareTogether([], 40)).toBe(0)
-    expect(shareTogether([company(1)], 40)).toBe(0)
-    expect(shareTogether([company(1), company(2), scattered(5)], 40)).toBeCloseTo(2 / 3)
+  it('counts a row by division and organisation code, whatever the check characters', () => {
+    expect(longestRow([], 40)).toBe(0)
+    expect(longestRow([company(1)], 40)).toBe(1)
+    expect(longestRow([company(2), scattered(5), company(1)], 40)).toBe(2)
     const elsewhere = readSubject(completeUscc('91441300MA000002')).uscc
-    expect(shareTogether([company(1), elsewhere], 40)).toBe(0)
+    expect(longestRow([company(1), elsewhere], 40)).toBe(1)
+  })
+
+  it('is found however many others are asked about besides', () => {
+    const others = Array.from({ length: 400 }, (_, i) => question({ at: at(0, 10, i / 10), subjects: [scattered(i)] }))
+    const entries = [...walk(inOrder), ...others].sort((a, b) => a.at.localeCompare(b.at))
+    expect(watched(entries).alerts.map(({ measured }) => measured.rule)).toEqual(['walk'])
   })
 })
 

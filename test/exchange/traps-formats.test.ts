@@ -334,7 +334,7 @@ describe('brackets', () => {
 })
 
 describe('seventeen zeros and X', () => {
-  it('seventeen zeros and X are no code: the row is found by its organisation code, in Jimo as in Quzhou', async () => {
+  it('seventeen zeros and X are no code: the row is found by its organisation code, in every city', async () => {
     for (const [city, asker, table, like, key, short, form] of [
       [
         'jimo',
@@ -346,6 +346,10 @@ describe('seventeen zeros and X', () => {
         (code: string) => `${code.slice(0, 8)}-${code.slice(8)}`,
       ],
       ['quzhou', 'jiangyin', 'CF01', { SJBS: 'QZ14' }, 'TYXYDM', 'ZZJGDM', (code: string) => code],
+      ['jiangyin', 'huizhou', 'YW_L_XZCF', {}, 'TYSHXYDM', 'ZZJGDM', (code: string) => code],
+      ['suqian', 'quzhou', 'T_XZCF', {}, 'CF_XDR_SHXYM', 'CF_XDR_ZDM', (code: string) => code],
+      ['ningbo', 'suqian', 'sgs_xzxk', {}, 'UNI_SOCIAL_CRD_CD', 'XK_XDR_ZZJG', (code: string) => code.toLowerCase()],
+      ['huizhou', 'jiangyin', 'SGS_XZCF', {}, 'CF_XDR_SHXYM', 'CF_XDR_ZZJG', (code: string) => code],
     ] as const) {
       const firm = newFirm(city)
       six.put(city, table, null, { [key]: '00000000000000000X', [short]: form(firm.slice(8, 17)) }, like)

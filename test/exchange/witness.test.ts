@@ -220,6 +220,28 @@ describe('a city that restores an old log', () => {
     await expect(running.start('jiangyin')).rejects.toThrow('ledger.contradicted: shortened')
   })
 
+  it('is found by the rounds that every gateway makes by itself, and said in its metrics', async () => {
+    await using running = await runFederation({ round: 500 })
+    await expect.poll(async () => (await of(running, 'jiangyin').witness.known()).size, { timeout: 20_000 }).toBe(1)
+    await expect
+      .poll(async () => (await of(running, 'huizhou').witness.known()).get('jiangyin')?.size)
+      .toBeGreaterThan(0)
+    await running.stop('jiangyin')
+    const backup = keepBackup(running, 'jiangyin')
+    await running.start('jiangyin')
+    const size = await grow(running, 'jiangyin', 4)
+    await expect
+      .poll(async () => (await of(running, 'huizhou').witness.known()).get('jiangyin')?.size, { timeout: 10_000 })
+      .toBe(size)
+    await running.stop('jiangyin')
+    await running.stop('huizhou')
+    restore(running, 'jiangyin', backup)
+    await running.start('jiangyin')
+    await running.start('huizhou')
+    const page = async () => (await fetch(`${running.gateway('huizhou').insideUrl}/metrics`)).text()
+    await expect.poll(page, { timeout: 10_000 }).toContain('xinqiao_log_contradiction{city="jiangyin"} 1')
+  })
+
   it('is found though it grew again beyond what was seen', async () => {
     await using running = await cities()
     await jiangyinGoesBack(running, 5)

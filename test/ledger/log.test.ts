@@ -1,25 +1,27 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { cosign, cosignerKey, readSigned } from '#ledger/checkpoint.ts'
+import { cosign, cosignerKey, logKey, readSigned } from '#ledger/checkpoint.ts'
 import type { Ledger } from '#ledger/ledger.ts'
 import { openLog } from '#ledger/log.ts'
-import { openLedger } from '#ledger/sqlite.ts'
+import { auditLog } from '#ledger/log-audit.ts'
+import { openLedgerAt, openLogStoreAt } from '#ledger/open.ts'
+import { proofOf, provenBy } from '#ledger/proof.ts'
 import { openLogStore } from '#ledger/sqlite-log.ts'
 import { emptyRoot, HASH_LENGTH, provesConsistency, provesInclusion, TILE_WIDTH } from '#ledger/tree.ts'
+import { describeEngines } from './engines.ts'
 import { answered, newLedger, raw, tamper } from './sample.ts'
 
 const { privateKey: key } = generateKeyPairSync('ed25519')
 
-function logged() {
-  const path = newLedger()
-  const ledger = openLedger(path, 'jiangyin')
-  const again = () => {
-    const store = openLogStore(path)
+async function logged(path = newLedger()) {
+  const ledger = await openLedgerAt(path, 'jiangyin')
+  onTestFinished(() => ledger.close())
+  const again = async () => {
+    const store = await openLogStoreAt(path)
     onTestFinished(() => store[Symbol.asyncDispose]())
     return openLog({ store, city: 'jiangyin', id: ledger.id, key, now: Date.now })
   }
-  onTestFinished(() => ledger.close())
-  return { path, ledger, log: again(), again }
+  return { path, ledger, log: await again(), again }
 }
 
 async function grow(ledger: Ledger, count: number): Promise<Uint8Array[]> {
@@ -32,82 +34,142 @@ async function grow(ledger: Ledger, count: number): Promise<Uint8Array[]> {
   return receipts.map(({ leaf }) => Buffer.from(leaf, 'base64url'))
 }
 
-describe('the log of a ledger', () => {
-  it('begins with the checkpoint of an empty tree', async () => {
-    const { log } = logged()
-    expect(await log.newest()).toBeUndefined()
-    expect(await log.integrate()).toMatchObject({ size: 0, root: emptyRoot, origin: log.origin })
-    expect(await log.integrate()).toEqual(await log.newest())
-  })
+describeEngines(engine => {
+  describe('the log of a ledger', () => {
+    it('begins with the checkpoint of an empty tree', async () => {
+      const { log } = await logged(await engine.make())
+      expect(await log.newest()).toBeUndefined()
+      expect(await log.integrate()).toMatchObject({ size: 0, root: emptyRoot, origin: log.origin })
+      expect(await log.integrate()).toEqual(await log.newest())
+    })
 
-  it('follows its entries: whatever was appended can be proved, and every checkpoint grew out of those before', async () => {
-    const { ledger, log } = logged()
-    const leaves: Uint8Array[] = []
-    const checkpoints = [await log.integrate()]
-    for (const count of [1, 2, 252, 1, 1, 300]) {
-      leaves.push(...(await grow(ledger, count)))
-      checkpoints.push(await log.integrate())
-    }
-    const last = await log.integrate()
-    expect(last.size).toBe(557)
-    for (const index of [0, 1, 254, 255, 256, 300, 556]) {
-      const tree = { start: 0, end: last.size, root: last.root }
-      expect(provesInclusion(leaves[index] ?? emptyRoot, index, tree, await log.inclusion(index, last.size))).toBe(true)
-    }
-    for (const { size, root } of checkpoints.slice(1)) {
-      expect(Buffer.compare(await log.rootAt(size), root)).toBe(0)
-      const proof = await log.consistency(size, last.size)
-      expect(provesConsistency({ start: 0, end: size, root }, last, proof)).toBe(true)
-    }
-    await expect(log.inclusion(0, 558)).rejects.toThrow(RangeError)
-    await expect(log.consistency(1, 558)).rejects.toThrow(RangeError)
-  })
-
-  it('gives tiles of leaf hashes, cut off where they are not full', async () => {
-    const { ledger, log } = logged()
-    const leaves = await grow(ledger, 300)
-    await log.integrate()
-    const full = await log.tile({ level: 0, n: 0 }, TILE_WIDTH)
-    expect(full && Buffer.compare(full, Buffer.concat(leaves.slice(0, 256)))).toBe(0)
-    const partial = await log.tile({ level: 0, n: 1 }, 44)
-    expect(partial && Buffer.compare(partial, Buffer.concat(leaves.slice(256)))).toBe(0)
-    expect(await log.tile({ level: 1, n: 0 }, 1)).toHaveLength(HASH_LENGTH)
-    expect(await log.tile({ level: 0, n: 1 }, 45)).toBeUndefined()
-    expect(await log.tile({ level: 0, n: 2 }, 1)).toBeUndefined()
-    expect(await log.tile({ level: 1, n: 0 }, 2)).toBeUndefined()
-  })
-
-  it('has one checkpoint of each size, however many processes integrate it', async () => {
-    const { path, ledger, log, again } = logged()
-    const others = [log, again(), again()]
-    const seen = new Map<number, string>()
-    for (let round = 0; round < 20; round += 1) {
-      await grow(ledger, 7)
-      for (const { size, note } of await Promise.all(others.map(each => each.integrate()))) {
-        expect(seen.get(size) ?? note).toBe(note)
-        seen.set(size, note)
+    it('follows its entries: whatever was appended can be proved, and every checkpoint grew out of those before', async () => {
+      const { ledger, log } = await logged(await engine.make())
+      const leaves: Uint8Array[] = []
+      const checkpoints = [await log.integrate()]
+      for (const count of [1, 2, 252, 1, 1, 300]) {
+        leaves.push(...(await grow(ledger, count)))
+        checkpoints.push(await log.integrate())
       }
-    }
-    using db = raw(path)
-    const sizes = db.prepare('SELECT size FROM checkpoint ORDER BY rowid').all()
-    expect(sizes.map(({ size }) => size)).toEqual([...seen.keys()].toSorted((a, b) => a - b))
+      const last = await log.integrate()
+      expect(last.size).toBe(557)
+      for (const index of [0, 1, 254, 255, 256, 300, 556]) {
+        const tree = { start: 0, end: last.size, root: last.root }
+        expect(provesInclusion(leaves[index] ?? emptyRoot, index, tree, await log.inclusion(index, last.size))).toBe(
+          true,
+        )
+      }
+      for (const { size, root } of checkpoints.slice(1)) {
+        expect(Buffer.compare(await log.rootAt(size), root)).toBe(0)
+        const proof = await log.consistency(size, last.size)
+        expect(provesConsistency({ start: 0, end: size, root }, last, proof)).toBe(true)
+      }
+      await expect(log.inclusion(0, 558)).rejects.toThrow(RangeError)
+      await expect(log.consistency(1, 558)).rejects.toThrow(RangeError)
+    })
+
+    it('gives tiles of leaf hashes, cut off where they are not full', async () => {
+      const { ledger, log } = await logged(await engine.make())
+      const leaves = await grow(ledger, 300)
+      await log.integrate()
+      const full = await log.tile({ level: 0, n: 0 }, TILE_WIDTH)
+      expect(full && Buffer.compare(full, Buffer.concat(leaves.slice(0, 256)))).toBe(0)
+      const partial = await log.tile({ level: 0, n: 1 }, 44)
+      expect(partial && Buffer.compare(partial, Buffer.concat(leaves.slice(256)))).toBe(0)
+      expect(await log.tile({ level: 1, n: 0 }, 1)).toHaveLength(HASH_LENGTH)
+      expect(await log.tile({ level: 0, n: 1 }, 45)).toBeUndefined()
+      expect(await log.tile({ level: 0, n: 2 }, 1)).toBeUndefined()
+      expect(await log.tile({ level: 1, n: 0 }, 2)).toBeUndefined()
+    })
+
+    it('has one checkpoint of each size, however many processes integrate it', async () => {
+      const { ledger, log, again } = await logged(await engine.make())
+      const others = [log, await again(), await again()]
+      const seen = new Map<number, string>()
+      for (let round = 0; round < 20; round += 1) {
+        await grow(ledger, 7)
+        for (const { size, note } of await Promise.all(others.map(each => each.integrate()))) {
+          expect(seen.get(size) ?? note).toBe(note)
+          seen.set(size, note)
+        }
+      }
+      expect((await log.newest())?.size).toBe(Math.max(...seen.keys()))
+    })
+
+    it('proves an entry in one text, by the newest checkpoint that was cosigned', async () => {
+      const place = await engine.make()
+      const { ledger, log } = await logged(place)
+      await using store = await openLogStoreAt(place)
+      const [leaf = emptyRoot, other = emptyRoot] = await grow(ledger, 3)
+      await expect(proofOf(store, 0)).rejects.toThrow(RangeError)
+      const first = await log.integrate()
+      const witness = generateKeyPairSync('ed25519')
+      const line = cosign(first, 'xinqiao/huizhou/witness', witness.privateKey, 1_800_000_000)
+      await log.cosigned(first.size, [line])
+      await grow(ledger, 2)
+      const second = await log.integrate()
+
+      const text = await proofOf(store, 0)
+      expect(text.startsWith('c2sp.org/tlog-proof@v1\nindex 0\n')).toBe(true)
+      expect(provenBy(text, leaf, log.keys.log)).toMatchObject({ index: 0, size: first.size, note: first.note + line })
+      expect(provenBy(await proofOf(store, 4), leaf, log.keys.log)).toBe('unproved')
+      expect((await proofOf(store, 4)).endsWith(second.note)).toBe(true)
+      expect(provenBy(text, other, log.keys.log)).toBe('unproved')
+      expect(provenBy(text.replace('index 0', 'index 1'), leaf, log.keys.log)).toBe('unproved')
+      expect(provenBy(text.replace('\n3\n', '\n4\n'), leaf, log.keys.log)).toBe('unsigned')
+      expect(provenBy(text, leaf, logKey('xinqiao/huizhou/1', witness.publicKey))).toBe('foreign')
+      for (const bad of ['', text.slice(1), text.replace('index 0', 'index 00'), text.replace('\n\n', '\n')]) {
+        expect(provenBy(bad, leaf, log.keys.log)).toBe('malformed')
+      }
+    })
+
+    it('keeps the cosignatures of a checkpoint beside it, each once', async () => {
+      const { ledger, log } = await logged(await engine.make())
+      await grow(ledger, 3)
+      const checkpoint = await log.integrate()
+      const witness = generateKeyPairSync('ed25519')
+      const line = cosign(checkpoint, 'xinqiao/huizhou/witness', witness.privateKey, 1_800_000_000)
+      await log.cosigned(checkpoint.size, [line])
+      await log.cosigned(checkpoint.size, [line])
+      const note = (await log.newest())?.note ?? ''
+      expect(note).toBe(checkpoint.note + line)
+      expect(readSigned(note, cosignerKey('xinqiao/huizhou/witness', witness.publicKey))).toBe('foreign')
+    })
   })
 
-  it('keeps the cosignatures of a checkpoint beside it, each once', async () => {
-    const { ledger, log } = logged()
-    await grow(ledger, 3)
-    const checkpoint = await log.integrate()
-    const witness = generateKeyPairSync('ed25519')
-    const line = cosign(checkpoint, 'xinqiao/huizhou/witness', witness.privateKey, 1_800_000_000)
-    await log.cosigned(checkpoint.size, [line])
-    await log.cosigned(checkpoint.size, [line])
-    const note = (await log.newest())?.note ?? ''
-    expect(note).toBe(checkpoint.note + line)
-    expect(readSigned(note, cosignerKey('xinqiao/huizhou/witness', witness.publicKey))).toBe('foreign')
-  })
+  describe('what is kept of other logs', () => {
+    const row = { city: 'huizhou', origin: 'xinqiao/huizhou/1', key: 'k', size: 0, note: '', at: 'a' }
 
+    it('is the newest of each city, which only grows', async () => {
+      const { path } = await logged(await engine.make())
+      await using store = await openLogStoreAt(path)
+      await store.know(row)
+      expect(await store.witness({ ...row, size: 5, note: 'five' }, 0)).toBe(true)
+      expect(await store.witness({ ...row, size: 9, note: 'nine' }, 0)).toBe(false)
+      expect(await store.witness({ ...row, city: 'ningbo', size: 9, note: 'nine' }, 0)).toBe(false)
+      expect(await store.witnessed()).toEqual([{ ...row, size: 5, note: 'five' }])
+      await store.know({ ...row, key: 'l' })
+      expect(await store.witnessed()).toEqual([{ ...row, key: 'l' }])
+    })
+
+    it('holds each contradiction once, until and after it is acknowledged', async () => {
+      const { path } = await logged(await engine.make())
+      await using store = await openLogStoreAt(path)
+      const found = { city: 'huizhou', name: 'forked', held: 'h', found: 'f', detail: 'd', at: 'a' } as const
+      expect(await store.contradict(found)).toBe(true)
+      expect(await store.contradict({ ...found, found: 'g', at: 'b' })).toBe(false)
+      expect(await store.contradictions()).toEqual([found])
+      expect(await store.acknowledge('huizhou', '王某', 'c')).toBe(1)
+      expect(await store.acknowledge('huizhou', '王某', 'd')).toBe(0)
+      expect(await store.contradictions()).toEqual([{ ...found, acknowledged: { by: '王某', at: 'c' } }])
+      expect(await store.contradict(found)).toBe(false)
+    })
+  })
+})
+
+describe('the log of a file', () => {
   it('signs nothing more once an entry that it signed for is another', async () => {
-    const { path, ledger, log } = logged()
+    const { path, ledger, log } = await logged()
     await grow(ledger, 10)
     await log.integrate()
     {
@@ -123,7 +185,7 @@ describe('the log of a ledger', () => {
   })
 
   it('signs nothing more once entries are missing that it signed for', async () => {
-    const { path, ledger, log } = logged()
+    const { path, ledger, log } = await logged()
     await grow(ledger, 10)
     await log.integrate()
     tamper(path, db => db.exec('DELETE FROM entry WHERE ix > 7'))
@@ -131,7 +193,7 @@ describe('the log of a ledger', () => {
   })
 
   it('says so when a tile is missing', async () => {
-    const { path, ledger, log } = logged()
+    const { path, ledger, log } = await logged()
     await grow(ledger, 257)
     await log.integrate()
     tamper(path, db => db.exec('DELETE FROM tile; DELETE FROM entry WHERE ix < 10'))
@@ -139,7 +201,7 @@ describe('the log of a ledger', () => {
   })
 
   it('does not go on under another key', async () => {
-    const { path, ledger, log } = logged()
+    const { path, ledger, log } = await logged()
     await log.integrate()
     const store = openLogStore(path)
     onTestFinished(() => store[Symbol.asyncDispose]())
@@ -163,7 +225,7 @@ describe('the log of a ledger', () => {
     ['a contradiction, forgotten', 'DELETE FROM contradiction'],
     ['a contradiction, changed', `UPDATE contradiction SET city = 'x', acknowledged_by = 'x', acknowledged_at = 'x'`],
   ])('by its own triggers holds no %s', async (_, sql) => {
-    const { path, ledger, log } = logged()
+    const { path, ledger, log } = await logged()
     await grow(ledger, 257)
     await log.integrate()
     using db = raw(path)
@@ -173,31 +235,42 @@ describe('the log of a ledger', () => {
   })
 })
 
-describe('what is kept of other logs', () => {
-  const row = { city: 'huizhou', origin: 'xinqiao/huizhou/1', key: 'k', size: 0, note: '', at: 'a' }
+describe('what is made once more from the entries', () => {
+  async function audited(change: string) {
+    const { path, ledger, log } = await logged()
+    await grow(ledger, 100)
+    await log.integrate()
+    await grow(ledger, 450)
+    await log.integrate()
+    tamper(path, db => db.exec(change))
+    await using store = openLogStore(path, { readOnly: true })
+    const names: string[] = []
+    for await (const { name, index } of auditLog(store)) names.push(`${name} ${index}`)
+    return names
+  }
 
-  it('is the newest of each city, which only grows', async () => {
-    const { path } = logged()
-    await using store = openLogStore(path)
-    await store.know(row)
-    expect(await store.witness({ ...row, size: 5, note: 'five' }, 0)).toBe(true)
-    expect(await store.witness({ ...row, size: 9, note: 'nine' }, 0)).toBe(false)
-    expect(await store.witness({ ...row, city: 'ningbo', size: 9, note: 'nine' }, 0)).toBe(false)
-    expect(await store.witnessed()).toEqual([{ ...row, size: 5, note: 'five' }])
-    await store.know({ ...row, key: 'l' })
-    expect(await store.witnessed()).toEqual([{ ...row, key: 'l' }])
-  })
-
-  it('holds each contradiction once, until and after it is acknowledged', async () => {
-    const { path } = logged()
-    await using store = openLogStore(path)
-    const found = { city: 'huizhou', name: 'forked', held: 'h', found: 'f', detail: 'd', at: 'a' } as const
-    expect(await store.contradict(found)).toBe(true)
-    expect(await store.contradict({ ...found, found: 'g', at: 'b' })).toBe(false)
-    expect(await store.contradictions()).toEqual([found])
-    expect(await store.acknowledge('huizhou', '王某', 'c')).toBe(1)
-    expect(await store.acknowledge('huizhou', '王某', 'd')).toBe(0)
-    expect(await store.contradictions()).toEqual([{ ...found, acknowledged: { by: '王某', at: 'c' } }])
-    expect(await store.contradict(found)).toBe(false)
+  it.each([
+    ['as it was', '', []],
+    ['a missing tile', 'DELETE FROM tile WHERE n = 1', ['tile-missing 256']],
+    ['a changed tile', 'UPDATE tile SET hashes = zeroblob(8192) WHERE n = 0', ['tile-changed 0']],
+    ['a changed root', 'UPDATE tile SET root = zeroblob(32) WHERE n = 1', ['tile-changed 256']],
+    ['a checkpoint of more than there is', 'DELETE FROM entry WHERE ix > 540', ['checkpoint-broken 550']],
+    [
+      'a changed checkpoint',
+      `UPDATE checkpoint SET note = replace(note, char(10) || '100' || char(10), char(10) || '101' || char(10))`,
+      ['checkpoint-broken 100'],
+    ],
+    [
+      'an edited entry, and its link with it',
+      `UPDATE entry SET body = replace(body, 'bidding', 'binding') WHERE ix = 520`,
+      ['checkpoint-broken 550'],
+    ],
+    [
+      'an edited entry of long ago',
+      `UPDATE entry SET body = replace(body, 'bidding', 'binding') WHERE ix = 20`,
+      ['tile-changed 0', 'checkpoint-broken 550', 'checkpoint-broken 100'],
+    ],
+  ])('shows %s', async (_, change, names) => {
+    expect(await audited(change)).toEqual(names)
   })
 })

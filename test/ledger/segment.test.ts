@@ -91,17 +91,52 @@ describe('a segment', () => {
       })),
     )
     const size = [...blocks.values()].reduce((sum, { byteLength }) => sum + byteLength, 0)
-    expect(size / SIZE).toBeLessThan(10)
+    expect(size / SIZE).toBeLessThan(12)
     expect(blocks.size).toBeLessThan(4096)
   })
 
-  test('has no more blocks than there are numbers for them, whatever is thrown at it', () => {
-    const { blocks } = made(
+  test('leaves out no sixteenth in which a text has a part, and most in which none has', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.string({ unit: fc.constantFrom('惠', '市', '1', '2', '号', '\ud83d', '\ude00') }), {
+          maxLength: 8,
+        }),
+        fc.nat(),
+        (texts, seed) => {
+          const text = (i: number) => texts[(i + seed) % texts.length] ?? ''
+          const segment = draft()
+          const part = 4096
+          for (let i = 0; i < texts.length; i += 1) {
+            for (let j = 0; j < part; j += 1) segment.add(0, [], j === 0 ? text(i) : '')
+          }
+          const again = kept(number => segment.blocks().get(number) ?? new Uint8Array())
+          const needle = texts[0]?.slice(1) ?? ''
+          for (let i = 0; i < texts.length; i += 1) {
+            if (text(i).includes(needle)) expect(segment.parts(needle) & (1 << i)).not.toBe(0)
+          }
+          expect(again.parts(needle)).toBe(segment.parts(needle))
+        },
+      ),
+      { numRuns: 20 },
+    )
+    const numbered = draft()
+    for (let i = 0; i < SIZE; i += 1) numbered.add(i, [], `惠市招〔2026〕${Math.floor(i / 7)}号`)
+    const found = candidates(numbered, [], Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY, '〔2026〕7411号')
+    expect([...places(found ?? new Uint32Array(), SIZE)].length).toBeLessThanOrEqual(8192)
+  })
+
+  test('has no more blocks than there are numbers for them, and the most common terms still by themselves', () => {
+    const { blocks, segment, again } = made(
       Array.from({ length: SIZE }, (_, i) => ({
         at: i,
-        terms: Array.from({ length: 20 }, (_, j) => `subject ${(i % 128) * 20 + j}`),
+        terms: ['kind answered', ...Array.from({ length: 30 }, (_, j) => `subject ${(i % 128) * 30 + j}`)],
       })),
     )
     expect(Math.max(...blocks.keys())).toBeLessThan(4096)
+    expect([...blocks.values()].filter(({ byteLength }) => byteLength === 8192)).toHaveLength(1 + 16)
+    for (const term of ['kind answered', 'subject 7', 'subject 3839']) {
+      const every = [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY] as const
+      expect(candidates(again, [[term]], ...every)).toEqual(candidates(segment, [[term]], ...every))
+    }
   })
 })

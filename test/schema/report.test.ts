@@ -240,3 +240,27 @@ describe('docs/mapping.md', () => {
     for (const part of shownReport.split('…\n')) expect(report).toContain(part.trimEnd())
   })
 })
+
+describe('a word that no list has', () => {
+  test('is said to travel as it stands, to keep its record here, or to make its family unknown', () => {
+    const others = new Map(reportOf('ningbo').codes.map(list => [list.list, list.others]))
+    expect(others.get('years-2025')).toBe('unknown')
+    expect(others.get('party-types')).toBe('kept')
+    expect(others.get('levels-tax')).toBe('untranslated')
+    expect(describeReport(reportOf('ningbo'))).toContain(
+      '其他词 any other word → —   不猜，该记录不提供，该类别为未知 not guessed, its record is not given and its family is unknown',
+    )
+  })
+
+  test('in a state keeps the row here, as the report says, whatever the city', () => {
+    for (const city of cityNames) {
+      for (const [name, table] of Object.entries(formOf(city).tables)) {
+        for (const fact of table.state) {
+          if ('constant' in fact) continue
+          const found = toShared([{ table: name, subject, row: { [fact.column]: '没有这个词' } }], mappingOf(city))
+          expect(found[0]?.state, `${city} ${name}`).toBe('undetermined')
+        }
+      }
+    }
+  })
+})

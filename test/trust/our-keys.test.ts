@@ -322,7 +322,18 @@ describe('a file of keys', () => {
     expect(told((await read()).faults)).toEqual([
       'signing.pem: there is no such key file',
       'transport.pem: there is no such key file',
+      'log.pem: there is no such key file',
     ])
+  })
+
+  it('of the log has to be there, ours alone, and on Ed25519', async () => {
+    chmodSync(keyFile('log.pem'), 0o640)
+    expect(told((await read()).faults)).toEqual(['log.pem: others may read the key'])
+    chmodSync(keyFile('log.pem'), 0o600)
+    cpSync(keyFile('signing.pem'), keyFile('log.pem'))
+    expect(told((await read()).faults)).toEqual(['log.pem: is not an Ed25519 key'])
+    rmSync(keyFile('log.pem'))
+    expect(told((await read()).faults)).toEqual(['log.pem: there is no such key file'])
   })
 
   it.each(['signing', 'transport'] as const)('for %s that no certificate is for is named', async use => {

@@ -1,0 +1,142 @@
+/** `xinqiao ledger`: begun, verified, moved, copied and brought back, each time verified before anybody relies on it. */
+import { existsSync, readFileSync } from 'node:fs'
+import { z } from 'zod'
+import { isPostgres, shown } from '#ledger/place.ts'
+import type { Verification } from '#ledger/walk.ts'
+import { Receipt } from '#protocol/message.ts'
+import { Refusal } from '#protocol/refusal.ts'
+import { type Command, ENV, type Exit, Failure, optional, parse, settingsFrom, Usage } from './words.ts'
+
+export const ledgerCommand: Command = {
+  usage: [
+    'ledger verify FILE|URL [--receipts FILE] [--json]',
+    `ledger create [--role ROLE] ${ENV}`,
+    'ledger move FROM TO [--json]',
+    `ledger backup FILE [--json] ${ENV}`,
+    `ledger restore FILE [--json] ${ENV}`,
+  ],
+  zh: '核验、建立、迁移、备份和恢复日志',
+  en: 'verify, begin, move, back up and bring back the ledger',
+  more: `  FILE, FROM, TO   日志文件 ledger.sqlite，或 postgres://… a file, or a PostgreSQL
+  verify           逐条核验，不改动日志，网关运行时也可进行 check a ledger entry by entry, also while it is in use
+  --receipts FILE  各方持有的回执（JSON 数组）；日志末尾被截去时只有回执能发现
+                   receipts that somebody holds, a JSON array: only they show that the end was cut off
+  create           在 XINQIAO_LEDGER 所指的 PostgreSQL 中建立日志 begin the ledger in the PostgreSQL of XINQIAO_LEDGER
+  --role ROLE      网关所用的数据库角色：只能追加和读取 the gateways' own role, which may append and read, and nothing else
+  move             网关停止后，将日志迁到另一处并核验；原文件改名为 .moved
+                   with every gateway ended: take the ledger elsewhere and verify it; a file is renamed to .moved
+  backup           网关运行时即可备份，备份为独立的日志文件，写完即核验
+                   while gateways run: a ledger file by itself, verified when it is written
+  restore          从备份恢复到本市日志的位置；该处不得已有日志 bring a backup back to where the ledger belongs
+
+例 examples:
+  xinqiao ledger create --role gateway --env xinqiao.env
+  xinqiao ledger move data/ledger.sqlite postgres://owner@db/ledger
+  xinqiao ledger backup /backup/2026-11-22.sqlite --env xinqiao.env`,
+  run: ledger,
+}
+
+async function ledger(words: string[]): Promise<Exit> {
+  const { copyLedger, moveLedger } = await import('#ledger/copy.ts')
+  const { createLedgerAt, verifyLedgerAt } = await import('#ledger/open.ts')
+  const option = { type: 'string' } as const
+  const { values, positionals } = parse(words, {
+    env: option,
+    role: option,
+    receipts: option,
+    json: { type: 'boolean' },
+  })
+  const [action, first, second, ...rest] = positionals
+  const [isOne, isTwo] = [first !== undefined && second === undefined, second !== undefined && rest.length === 0]
+  const inJson = values['json'] === true
+  const progress = inJson ? undefined : bar()
+  switch (action) {
+    case 'verify': {
+      if (first === undefined || !isOne) throw new Usage('ledger verify FILE|URL')
+      expectFile(first)
+      const receipts = receiptsIn(optional(values, 'receipts'))
+      return await mended(async () => tell(first, await verifyLedgerAt(first, { progress, receipts }), inJson))
+    }
+    case 'create': {
+      const { ledger: place, city } = settingsFrom(values)
+      if (first !== undefined || !isPostgres(place)) throw new Usage('XINQIAO_LEDGER names no PostgreSQL')
+      return await mended(async () => {
+        await createLedgerAt(place, city, optional(values, 'role'))
+        console.log(`已建立 begun: ${shown(place)}`)
+        return 0
+      })
+    }
+    case 'move':
+      if (first === undefined || second === undefined || !isTwo) throw new Usage('ledger move FROM TO')
+      expectFile(first)
+      return await mended(async () => tell(second, await moveLedger(first, second, { progress }), inJson))
+    case 'backup':
+      if (first === undefined || !isOne) throw new Usage('ledger backup FILE')
+      return await mended(async () =>
+        tell(first, await copyLedger(settingsFrom(values).ledger, first, { progress }), inJson),
+      )
+    case 'restore': {
+      if (first === undefined || !isOne) throw new Usage('ledger restore FILE')
+      expectFile(first)
+      const { ledger: place } = settingsFrom(values)
+      return await mended(async () => tell(place, await copyLedger(first, place, { progress }), inJson))
+    }
+    default:
+      throw new Usage('ledger verify|create|move|backup|restore')
+  }
+}
+
+function expectFile(place: string): void {
+  if (isPostgres(place) || existsSync(place)) return
+  throw new Failure(
+    `没有此文件 there is no such file: ${place}`,
+    'name the file ledger.sqlite of a city, or postgres://…',
+  )
+}
+
+/** What an operator can mend is said in a sentence, and not as a refusal that a peer would get. */
+async function mended(work: () => Promise<Exit>): Promise<Exit> {
+  try {
+    return await work()
+  } catch (fault) {
+    if (!(fault instanceof Refusal)) throw fault
+    throw new Failure(fault.detail ?? fault.public.en, fault.hint)
+  }
+}
+
+function receiptsIn(file: string | undefined): readonly Receipt[] {
+  if (file === undefined) return []
+  const read = z.array(Receipt).safeParse(JSON.parse(readFileSync(file, 'utf8')))
+  if (read.success) return read.data
+  throw new Failure(`${file} holds no receipts`, 'a JSON array of receipts as they stand in answers')
+}
+
+/** A bar on a terminal, one line that is written over; nothing where nobody looks. */
+function bar(): ((done: number, total: number) => void) | undefined {
+  if (!process.stderr.isTTY) return undefined
+  let last = -1
+  return (done, total) => {
+    const part = total === 0 ? 1 : done / total
+    const cells = Math.floor(part * 40)
+    const percent = Math.floor(part * 100)
+    if (percent === last) return
+    last = percent
+    const end = part === 1 ? '\n' : ''
+    process.stderr.write(`\r${'█'.repeat(cells)}${'░'.repeat(40 - cells)} ${percent}% ${done}/${total}${end}`)
+  }
+}
+
+function tell(place: string, found: Verification, inJson: boolean): Exit {
+  if (inJson) console.log(JSON.stringify(found))
+  else {
+    const { entries, evidence, signed, verified, head } = found
+    const parts = `${entries} 条 entries（证据 evidence ${evidence}，已签 signed ${signed}）`
+    console.log(`${shown(place)}: ${parts}，${verified ? '核验通过 whole' : '有误 NOT whole'}`)
+    if (head !== undefined) console.log(`  链首 head ${head}`)
+    for (const { name, index, detail } of found.faults)
+      console.log(`  ${name}${index === undefined ? '' : ` #${index}`}: ${detail}`)
+    const more = found.faultCount - found.faults.length
+    if (more > 0) console.log(`  另有 and ${more} more`)
+  }
+  return found.verified ? 0 : 1
+}

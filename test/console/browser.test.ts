@@ -1,0 +1,309 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import type { Browser, Page } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { z } from 'zod'
+import { pages } from '../../src/console/console.ts'
+import { reaches } from '../../src/console/layout.ts'
+import { codeAt } from '../../src/console/one-time-code.ts'
+import type { Role } from '../../src/console/staff.ts'
+import { hasChromium, openBrowser, type Seat, seat } from './browser.ts'
+import { PASSWORD } from './door.ts'
+import { mandatesOf, names, openScene, roles, type Scene, USCC, usualDay } from './scene.ts'
+
+/** Markup as somebody would send it who wants it to run. */
+const MARKUP = '<img src=x onerror="window.ran=1"><script>window.ran=1</script>'
+
+/** Every page that is a document, as somebody would open it. */
+const opened: readonly { readonly path: string; readonly role: Role }[] = [
+  ...pages
+    .filter(({ path, get }) => get !== undefined && !/:|\.svg$|\/(print|answer|made|file)$/.test(path))
+    .map(({ path, role }) => ({ path: path === '/' ? '' : path, role })),
+  { path: '?day=yesterday', role: 'viewer' },
+  { path: '/in?outcome=refused', role: 'viewer' },
+  { path: `/in?matter=${encodeURIComponent(MARKUP)}`, role: 'viewer' },
+  { path: '/out?from=2020-01-01&until=2020-01-02', role: 'viewer' },
+  { path: '/entry/1', role: 'viewer' },
+  { path: '/entry/1/originals', role: 'auditor' },
+  { path: `/enterprise?code=${USCC}`, role: 'auditor' },
+  { path: `/enterprise?code=${encodeURIComponent(MARKUP)}`, role: 'auditor' },
+  { path: `/enterprise/print?code=${USCC}`, role: 'auditor' },
+  { path: '/no-such-page', role: 'viewer' },
+]
+const expectedStatus = new Map([
+  ['/no-such-page', 404],
+  [`/enterprise?code=${encodeURIComponent(MARKUP)}`, 400],
+])
+
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+const Findings = z.array(
+  z.object({ id: z.string(), impact: z.string().nullable(), nodes: z.array(z.object({ html: z.string() })) }),
+)
+
+/** What axe-core finds serious or critical, with the place. It comes in past the page's policy, as a debugger does. */
+async function grave(page: Page): Promise<string[]> {
+  await page.evaluate(axe)
+  const found = Findings.parse(
+    await page.evaluate(
+      "axe.run(document, { resultTypes: ['violations'] }).then(({ violations }) => violations.map(({ id, impact, nodes }) => ({ id, impact: impact ?? null, nodes: nodes.map(({ html }) => ({ html })) })))",
+    ),
+  )
+  return found
+    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+    .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 160)).join(' | ')}`)
+}
+
+describe.skipIf(!hasChromium)('the console in a browser (/usr/bin/chromium)', () => {
+  let scene: Scene
+  let browser: Browser
+  beforeAll(async () => {
+    scene = await openScene({
+      cities: ['jiangyin', 'huizhou', 'jimo'],
+      prepare(config) {
+        const path = join(config, 'members', 'huizhou.json')
+        const member: unknown = JSON.parse(readFileSync(path, 'utf8'))
+        writeFileSync(
+          path,
+          JSON.stringify({ ...Object(member), name: { zh: `惠州${MARKUP}`, en: `Huizhou${MARKUP}` } }),
+        )
+      },
+      async play(running) {
+        await running.query('huizhou', 'jiangyin', {
+          matter: MARKUP,
+          want: [{ family: 'licence' }, { family: 'penalty' }],
+        })
+        await usualDay(running)
+      },
+    })
+    writeFileSync(mandatesOf(scene.running), JSON.stringify({ [names.operator]: ['demo'] }), { mode: 0o600 })
+    browser = await openBrowser()
+  }, 120_000)
+  afterAll(async () => {
+    await browser?.close()
+    await scene?.[Symbol.asyncDispose]()
+  }, 60_000)
+
+  /** Opens a page in a window of its own and gives it with what it loaded and complained of. */
+  const visiting = async (options: Seat, use: (page: Page, complaints: string[]) => Promise<void>) => {
+    const context = await seat(browser, scene.url, options)
+    try {
+      const page = await context.newPage()
+      const complaints: string[] = []
+      page.on('request', request => {
+        const { origin, protocol } = new URL(request.url())
+        if (protocol !== 'data:' && origin !== scene.url) complaints.push(`another host: ${request.url()}`)
+      })
+      page.on('requestfailed', request => {
+        // What was under way when the next page was asked for is given up by the browser itself.
+        const why = request.failure()?.errorText
+        if (why !== 'net::ERR_ABORTED') complaints.push(`failed: ${request.url()} ${why}`)
+      })
+      page.on('pageerror', error => complaints.push(`error: ${error.message}`))
+      page.on('console', message => {
+        if (!message.text().startsWith('Failed to load resource')) complaints.push(message.text())
+      })
+      await use(page, complaints)
+    } finally {
+      await context.close()
+    }
+  }
+  const walk = (role: Role, lang: 'zh' | 'en', options: Seat, look: (page: Page, path: string) => Promise<void>) =>
+    visiting({ ...options, who: scene.staff[role] }, async (page, complaints) => {
+      for (const { path, role: needed } of opened) {
+        const to = `${scene.url}/console${path}${path.includes('?') ? '&' : '?'}lang=${lang}`
+        const response = await page.goto(to, { waitUntil: 'load' })
+        const status = reaches(role, needed) ? (expectedStatus.get(path) ?? 200) : 403
+        expect([path, response?.status()]).toEqual([path, status])
+        await look(page, path)
+        expect([path, complaints]).toEqual([path, []])
+      }
+    })
+  /** What has to be so on every page, whoever looks at it. */
+  const sound = async (page: Page, path: string) => {
+    const seen = await page.evaluate(() => {
+      const root = globalThis as unknown as { document: Doc; innerWidth: number; ran?: number }
+      const { document } = root
+      return {
+        ran: root.ran,
+        injected: document.querySelectorAll('img[src="x"], script:not([src])').length,
+        inline: document.querySelectorAll('[style], style, [onclick], [onload]').length,
+        overflow: document.documentElement.scrollWidth - root.innerWidth,
+        heading: document.querySelectorAll('h1').length,
+        lang: document.documentElement.lang,
+      }
+    })
+    expect([path, { ...seen, lang: undefined }]).toEqual([
+      path,
+      {
+        ran: undefined,
+        injected: 0,
+        inline: 0,
+        overflow: expect.toSatisfy((n: number) => n <= 0),
+        heading: 1,
+        lang: undefined,
+      },
+    ])
+  }
+
+  for (const role of roles) {
+    it(`shows every page to the ${role} in both languages, on a desk and on a phone, and nothing that was injected runs`, async () => {
+      await walk(role, 'zh', { width: 'desktop' }, sound)
+      await walk(role, 'en', { width: 'desktop' }, sound)
+      await walk(role, 'zh', { width: 'phone' }, sound)
+      await walk(role, 'en', { width: 'phone' }, sound)
+    }, 240_000)
+  }
+
+  it('has nothing that axe-core calls serious or critical, in light on a desk', async () => {
+    const found: string[] = []
+    await walk('operator', 'zh', { width: 'desktop' }, async (page, path) => {
+      found.push(...(await grave(page)).map(each => `${path} ${each}`))
+    })
+    expect(found).toEqual([])
+  }, 240_000)
+
+  it('has nothing that axe-core calls serious or critical, in the dark on a phone', async () => {
+    const found: string[] = []
+    await walk('operator', 'en', { width: 'phone', dark: true }, async (page, path) => {
+      found.push(...(await grave(page)).map(each => `${path} ${each}`))
+    })
+    await visiting({}, async page => {
+      await page.goto(`${scene.url}/console`)
+      found.push(...(await grave(page)).map(each => `sign-in ${each}`))
+    })
+    expect(found).toEqual([])
+  }, 240_000)
+
+  it('shows injected markup as the text that it is', async () => {
+    await visiting({ who: scene.staff.operator }, async page => {
+      await page.goto(`${scene.url}/console/in`)
+      const row = page.locator('tr', { hasText: 'onerror' }).first()
+      expect(await row.innerText()).toContain(MARKUP)
+      await row.locator('a').first().click()
+      expect(await page.locator('main').innerText()).toContain(MARKUP)
+    })
+  }, 60_000)
+
+  it('shortens codes for a viewer on every page, and shows them whole to an auditor', async () => {
+    const texts = async (role: Role) => {
+      const all: string[] = []
+      await walk(role, 'zh', {}, async page => {
+        all.push(await page.content())
+      })
+      return all.join('\n').replaceAll(new RegExp(`(code|subject)=${USCC}`, 'g'), '')
+    }
+    const viewer = await texts('viewer')
+    expect(viewer).toContain(`${USCC.slice(0, 4)}…${USCC.slice(-4)}`)
+    expect(viewer).not.toContain(USCC)
+    expect(await texts('auditor')).toContain(USCC)
+  }, 120_000)
+
+  it.each(['viewer', 'auditor'] as const)(
+    'refuses by request what the %s may not do by page',
+    async role => {
+      const who = scene.staff[role]
+      const csrf = /name="_csrf" value="([^"]+)"/.exec((await who.get('/console')).text)?.[1] ?? ''
+      expect(csrf).not.toBe('')
+      for (const { path, role: needed, get, post } of pages) {
+        if (reaches(role, needed)) continue
+        const at = `/console${path.replace(/:\w+(\{[^}]*\})?/, '0')}`
+        if (get !== undefined) expect([path, (await who.get(at)).status]).toEqual([path, 403])
+        if (post !== undefined)
+          expect([path, (await who.post(at, { _csrf: csrf, code: USCC })).status]).toEqual([path, 403])
+      }
+    },
+    60_000,
+  )
+
+  it('refuses a viewer who looks for a code by its address', async () => {
+    const { status, text } = await scene.staff.viewer.get(`/console/in?subject=${USCC}`)
+    expect(status).toBe(403)
+    expect(text).not.toContain('/console/entry/')
+  })
+
+  it('takes somebody without a script from the sign-in to a refused question, its reason, its proof and a file of it', async () => {
+    const person = await scene.newcomer('auditor')
+    await visiting({ javaScript: false }, async (page, complaints) => {
+      await page.goto(`${scene.url}/console`)
+      await page.fill('input[name=name]', person.name)
+      await page.fill('input[name=password]', PASSWORD)
+      await page.fill('input[name=code]', codeAt(person.codeSecret, Date.now()))
+      await page.click('main button')
+      await page.waitForURL(/\/console$/)
+      await page.click('a[href^="/console/in?"][href*="agreement.purpose"]')
+      expect(await page.locator('tbody').innerText()).toContain('惠评〔2026〕7号')
+      await page.click('tbody a')
+      expect(await page.locator('.said').innerText()).toContain('协议未约定该查询目的')
+      await page.click('form[action$="/verify"] button')
+      expect(await page.locator('.findings .tag.bad').count()).toBe(0)
+      expect(await page.locator('.findings .tag.good').count()).toBeGreaterThan(4)
+      await page.goto(`${scene.url}/console/in?outcome=refused`)
+      const [download] = await Promise.all([page.waitForEvent('download'), page.click('button[value=csv]')])
+      const file = readFileSync(await download.path(), 'utf8')
+      expect(file).toMatch(/^\ufeff"日志序号"/)
+      expect(file).toContain('"惠评〔2026〕7号"')
+      expect(complaints).toEqual([])
+    })
+  }, 90_000)
+
+  it.each([
+    { lang: 'zh', width: 'desktop', dark: false },
+    { lang: 'en', width: 'phone', dark: true },
+  ] as const)(
+    'asks all cities, and makes a report, without a script ($lang, $width)',
+    async ({ lang, width, dark }) => {
+      await visiting({ width, dark, javaScript: false, who: scene.staff.operator }, async (page, complaints) => {
+        const found: string[] = []
+        const fill = async (path: string) => {
+          await page.goto(`${scene.url}/console${path}?lang=${lang}`)
+          await page.selectOption('select[name=purpose]', 'tendering')
+          await page.fill('input[name=matter]', MARKUP)
+          await page.fill('[name=codes]', USCC)
+          await page.click('main form button.first')
+        }
+        const seen = async () => {
+          const at = new URL(page.url()).pathname
+          await sound(page, at)
+          found.push(...(await grave(page)).map(each => `${at} ${each}`))
+        }
+        await fill('/ask')
+        expect(page.url()).toContain('/ask/answer')
+        await seen()
+        expect(await page.locator('main').innerText()).toContain(USCC)
+        await fill('/report')
+        expect(page.url()).toContain('/report/made')
+        await seen()
+        expect(found).toEqual([])
+        expect(complaints).toEqual([])
+      })
+    },
+    60_000,
+  )
+
+  it('can be gone through by keyboard: the first stop leads past the navigation, and focus is seen', async () => {
+    await visiting({ who: scene.staff.viewer }, async page => {
+      await page.goto(`${scene.url}/console`)
+      await page.keyboard.press('Tab')
+      const skip = page.locator(':focus')
+      expect(await skip.getAttribute('href')).toBe('#content')
+      expect((await skip.boundingBox())?.y).toBeGreaterThanOrEqual(0)
+      await page.keyboard.press('Enter')
+      expect(new URL(page.url()).hash).toBe('#content')
+      await page.keyboard.press('Tab')
+      expect(await page.locator('main :focus').count()).toBe(1)
+      expect(await page.locator(':focus').evaluate(outlineOf)).toBe('solid')
+    })
+  }, 60_000)
+})
+
+/** As much of the browser's document as is looked at here; the compiler knows no browser. */
+type Doc = {
+  readonly documentElement: { readonly scrollWidth: number; readonly lang: string }
+  querySelectorAll(selector: string): { readonly length: number }
+}
+
+function outlineOf(element: unknown): string {
+  const { getComputedStyle } = globalThis as unknown as { getComputedStyle(element: unknown): { outlineStyle: string } }
+  return getComputedStyle(element).outlineStyle
+}

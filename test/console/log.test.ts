@@ -1,0 +1,220 @@
+import { parse } from 'csv-parse/sync'
+import fc from 'fast-check'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { matches } from '#ledger/filter.ts'
+import type { Evidence, Recorded } from '#ledger/ledger.ts'
+import { BOM, csvLine } from '../../src/console/csv.ts'
+import { proveEntry } from '../../src/console/entry-proof.ts'
+import { filterOf, isUnusable, typed } from '../../src/console/log-filter.ts'
+import type { Staff } from '../../src/console/staff.ts'
+import { openScene, type Scene, USCC, usualDay } from './scene.ts'
+
+const auditor: Staff = { name: '李伟', role: 'auditor', csrf: '' }
+const viewer: Staff = { ...auditor, role: 'viewer' }
+
+describe('a file for a spreadsheet', () => {
+  it('is read back cell by cell, whatever the texts, but for the mark before a formula or a long number', () => {
+    const text = fc.string({ unit: 'grapheme', maxLength: 40 })
+    fc.assert(
+      fc.property(fc.array(fc.array(text, { minLength: 3, maxLength: 3 }), { minLength: 1, maxLength: 5 }), rows => {
+        const read: string[][] = parse(BOM + rows.map(csvLine).join(''), { bom: true })
+        const isKept = (row: readonly string[], i: number) =>
+          row.every((cell, k) => [cell, `'${cell}`, `\t${cell}`].includes(read[i]?.[k] ?? ''))
+        expect(read.length === rows.length && rows.every(isKept)).toBe(true)
+      }),
+    )
+  })
+
+  it.each(['=1+1', '+1', '-1', '@SUM(A1)', '＝1', ' =cmd', '\t=1', '\r=1', '\u3000=1'])(
+    'lets nothing compute: %j',
+    text => {
+      expect(csvLine([text])).toMatch(/^"'/)
+    },
+  )
+
+  it('keeps a code of eighteen digits a text', () => {
+    expect(csvLine(['913202812503448770'])).toBe('"\t913202812503448770"\r\n')
+    expect(csvLine(['91320281250344877K'])).toBe('"91320281250344877K"\r\n')
+  })
+})
+
+describe('what a log page is asked for', () => {
+  it('takes a day as the whole day in Asia/Shanghai', () => {
+    expect(filterOf('in', { from: '2026-11-22', until: '2026-11-22' }, viewer)).toMatchObject({
+      from: '2026-11-21T16:00:00.000Z',
+      until: '2026-11-22T16:00:00.000Z',
+    })
+    expect(filterOf('in', { from: '2026-11-22T08:30', until: '2026-11-22T08:30' }, viewer)).toMatchObject({
+      from: '2026-11-22T00:30:00.000Z',
+      until: '2026-11-22T00:31:00.000Z',
+    })
+  })
+
+  it.each([
+    ['from', '2026-02-30'],
+    ['until', 'tomorrow'],
+    ['outcome', 'fine'],
+    ['subject', '9132'],
+  ] as const)('says that %s cannot be %s', (field, text) => {
+    expect(filterOf('in', { [field]: text }, auditor)).toEqual({ field, why: 'form' })
+  })
+
+  it('lets nobody look for a code who may not see one', () => {
+    expect(filterOf('in', { subject: USCC }, viewer)).toEqual({ field: 'subject', why: 'role' })
+    expect(filterOf('in', { subject: USCC }, undefined)).toEqual({ field: 'subject', why: 'role' })
+    expect(filterOf('in', { subject: USCC.toLowerCase() }, auditor)).toMatchObject({ subject: USCC })
+  })
+
+  it('never fails, whatever is typed', () => {
+    fc.assert(
+      fc.property(
+        fc.dictionary(fc.constantFrom('from', 'until', 'outcome', 'subject', 'matter', 'peer'), fc.string()),
+        form => {
+          const filter = filterOf(
+            'out',
+            typed(field => form[field]),
+            auditor,
+          )
+          expect(isUnusable(filter) || filter.kinds !== undefined).toBe(true)
+        },
+      ),
+    )
+  })
+})
+
+describe('the log of a city', () => {
+  let scene: Scene
+  beforeAll(async () => {
+    scene = await openScene({
+      play: async running => {
+        await usualDay(running)
+        for (let i = 0; i < 120; i++) await running.query('huizhou', 'jiangyin', { matter: `惠批〔2026〕${i}号` })
+      },
+    })
+  }, 120_000)
+  afterAll(() => scene?.[Symbol.asyncDispose]())
+
+  const get = async (path: string, role: 'viewer' | 'auditor' = 'auditor') =>
+    (await scene.staff[role].get(`/console${path}`)).text
+  const csrf = async () => /name="_csrf" value="([^"]+)"/.exec(await get('/in'))?.[1] ?? ''
+  const matters = (page: string) => [...page.matchAll(/class="text">([^<]+)</g)].map(([, matter]) => matter)
+  const ledger = () => scene.running.gateway('jiangyin').city.ledger
+
+  it('is turned over page by page, every question once, newest first, though new ones come in', async () => {
+    const all: (string | undefined)[] = []
+    let path: string | undefined = '/in'
+    for (let i = 0; path !== undefined && i < 10; i++) {
+      const page: string = await get(path)
+      all.push(...matters(page))
+      path = /href="\/console(\/in\?[^"]*before=[^"]*)" rel="next"/.exec(page)?.[1]?.replaceAll('&amp;', '&')
+      await scene.running.query('huizhou', 'jiangyin', { matter: `新〔2026〕${i}号` })
+    }
+    expect(path).toBeUndefined()
+    const old = all.filter(matter => !matter?.startsWith('新'))
+    expect(new Set(old).size).toBe(old.length)
+    expect(old.slice(0, 3)).toEqual(['惠批〔2026〕119号', '惠批〔2026〕118号', '惠批〔2026〕117号'])
+    expect(old).toHaveLength(126)
+  }, 60_000)
+
+  it.each([
+    ['/in?outcome=refused', ['惠评〔2026〕7号']],
+    ['/in?outcome=agreement.purpose', ['惠评〔2026〕7号']],
+    ['/in?purpose=procurement', ['惠招〔2026〕012号']],
+    ['/in?matter=018', ['惠招〔2026〕018号']],
+    ['/in?from=2020-01-01&until=2020-12-31', []],
+    ['/out?outcome=declined', ['澄评〔2026〕3号']],
+    ['/out?department=demo&outcome=answered&matter=00123', ['澄招〔2026〕00123号']],
+  ])('shows for %s what fits and nothing else', async (path, expected) => {
+    expect(matters(await get(path))).toEqual(expected)
+  })
+
+  it('records who looked, at which entries and for what, before it is shown', async () => {
+    await get('/in?matter=018')
+    const { entries } = await ledger().search({ kinds: ['staff'] }, { limit: 1 })
+    expect(entries[0]?.entry).toMatchObject({
+      staff: '李伟',
+      role: 'auditor',
+      action: 'viewed',
+      page: 'inbound',
+      filter: new URLSearchParams({ matter: '018' }).toString(),
+      subjects: [USCC, 'refused'],
+      entries: [expect.any(Number)],
+    })
+  })
+
+  it('is exported whole as JSON Lines, recorded before the first byte', async () => {
+    const { status, text, headers } = await scene.staff.auditor.post('/console/in/export', {
+      _csrf: await csrf(),
+      format: 'jsonl',
+    })
+    expect([status, headers['content-type']]).toEqual([200, 'application/jsonl; charset=utf-8'])
+    const lines: { index: number; entry: { kind: string } }[] = text
+      .trim()
+      .split('\n')
+      .map(line => JSON.parse(line))
+    const filter = filterOf('in', {}, auditor)
+    if (isUnusable(filter)) throw new Error('unusable')
+    expect(lines.length).toBeGreaterThan(126)
+    expect(lines.every(({ entry }) => ['answered', 'refused'].includes(entry.kind))).toBe(true)
+    const kept = await ledger().entries({ from: 0, limit: 10_000 })
+    const wanted = kept.filter(({ entry }) => matches(entry, filter)).map(({ receipt }) => receipt.index)
+    expect(lines.map(({ index }) => index)).toEqual(wanted.reverse())
+    const [mark] = (await ledger().search({ kinds: ['staff'] }, { limit: 1 })).entries
+    expect(mark?.entry).toMatchObject({ action: 'exported', page: 'inbound', filter: 'format=jsonl' })
+  })
+
+  it('is exported as a file for Excel with a line for each subject', async () => {
+    const { text } = await scene.staff.auditor.post('/console/in/export', {
+      _csrf: await csrf(),
+      format: 'csv',
+      matter: '018',
+    })
+    const rows: string[][] = parse(text, { bom: true })
+    expect(rows.map(row => [row[7], row[8]])).toEqual([
+      ['统一社会信用代码', '结果'],
+      [USCC, '已答复'],
+      ['不是有效代码（未保存）', '未受理'],
+      ['不是有效代码（未保存）', '未受理'],
+    ])
+    expect(rows[1]?.[11]).toContain('行政许可')
+  })
+
+  it('tells of one enterprise who asked, what our departments asked, and who of us looked, and on paper not who looked', async () => {
+    await get(`/enterprise?code=${USCC}`)
+    const page = await get(`/enterprise?code=${USCC}`)
+    for (const text of ['惠评〔2026〕7号', '澄评〔2026〕3号', '李伟', '行政许可']) expect(page).toContain(text)
+    const sheet = await get(`/enterprise/print?code=${USCC}`)
+    expect(sheet).toContain('公共信用信息跨市查询记录单')
+    expect(sheet).toContain('惠评〔2026〕7号')
+    expect(sheet).not.toContain('李伟')
+  })
+
+  it('proves an entry again and says each finding', async () => {
+    const entry = async (index: number) =>
+      (await scene.staff.auditor.post(`/console/entry/${index}/verify`, { _csrf: await csrf() })).text
+    const index = (await ledger().search({ kinds: ['answered'] }, { limit: 1 })).entries[0]?.receipt.index ?? -1
+    const page = await entry(index)
+    expect(page).toContain('查询的签名有效')
+    expect(page).toContain('答复的签名有效')
+    expect(page).not.toContain('tag bad')
+  })
+
+  it('says of each part of an entry that it is not as it was', async () => {
+    const { city, transparency } = scene.running.gateway('jiangyin')
+    const [recorded] = (await ledger().search({ kinds: ['answered'] }, { limit: 1 })).entries
+    const [other] = (await ledger().search({ kinds: ['answered'], purpose: 'procurement' }, { limit: 1 })).entries
+    if (recorded?.entry.kind !== 'answered' || other === undefined) throw new Error('nothing was answered')
+    const held = (await ledger().evidence(recorded.receipt.index)) ?? {}
+    const foreign = (await ledger().evidence(other.receipt.index)) ?? {}
+    const wrong = async (each: Recorded, evidence: Evidence) =>
+      (await proveEntry(each, evidence, city, transparency.log)).filter(({ ok }) => ok === false).map(({ en }) => en)
+    expect(await wrong(recorded, held)).toEqual([])
+    const changed = { ...recorded, entry: { ...recorded.entry, matter: '惠批〔2026〕0号' } }
+    expect((await wrong(changed, held)).join()).toMatch(/changed.*does not follow/)
+    expect((await wrong(recorded, { ...held, question: foreign.question })).join()).toMatch(/question is not the one/)
+    expect((await wrong(recorded, { ...held, answer: foreign.answer })).join()).toMatch(/another place|not the one/)
+    const [head, body] = held.question?.split('.') ?? []
+    const [, , signature] = foreign.question?.split('.') ?? []
+    expect((await wrong(recorded, { ...held, question: `${head}.${body}.${signature}` })).join()).toMatch(/not proved/)
+  })
+})

@@ -1,0 +1,100 @@
+/** Pictures of every page for the manual: both languages, on a desk, on a phone and on paper, of a federation that lives for a minute. */
+import { execFileSync } from 'node:child_process'
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Page } from 'playwright-core'
+import type { Role } from '../../src/console/staff.ts'
+import { openBrowser, seat, type Width } from './browser.ts'
+import { mandatesOf, names, openScene, USCC, usualDay } from './scene.ts'
+
+const folder = process.argv[2] ?? join(import.meta.dirname, '..', '..', 'docs', 'images')
+/** What is below this is the same again, and no picture of a page for a book is longer. */
+const MOST = 2_400
+/** Turns a picture into one of few colours, a third of its bytes, where ImageMagick is there. */
+const CONVERT = ['/usr/bin/convert', '/usr/local/bin/convert'].find(path => existsSync(path))
+
+await using scene = await openScene({
+  cities: ['jiangyin', 'huizhou', 'jimo', 'ningbo', 'quzhou', 'suqian'],
+  play: usualDay,
+})
+writeFileSync(mandatesOf(scene.running), JSON.stringify({ [names.operator]: ['demo'] }), { mode: 0o600 })
+const { ledger } = scene.running.gateway('jiangyin').city
+const first = async (filter: Parameters<typeof ledger.search>[0]) =>
+  (await ledger.search(filter, { limit: 1 })).entries[0]?.receipt.index ?? 0
+const answered = await first({ kinds: ['answered'], purpose: 'procurement' })
+const refused = await first({ kinds: ['refused'] })
+
+type Shot = {
+  readonly name: string
+  readonly path: string
+  readonly role?: Role | 'nobody'
+  /** What is done on the page before the picture. */
+  readonly act?: (page: Page) => Promise<void>
+  readonly paper?: true
+}
+
+const asks = async (page: Page) => {
+  await page.selectOption('select[name=purpose]', 'tendering')
+  await page.fill('input[name=matter]', '澄招〔2026〕00125号')
+  await page.fill('[name=codes]', USCC)
+  await page.click('main form button.first')
+}
+
+const shots: readonly Shot[] = [
+  { name: 'sign-in', path: '/sign-in', role: 'nobody' },
+  { name: 'today', path: '' },
+  { name: 'inbound', path: '/in' },
+  { name: 'refused', path: `/entry/${refused}` },
+  { name: 'outbound', path: '/out' },
+  { name: 'entry', path: `/entry/${answered}` },
+  { name: 'verified', path: `/entry/${answered}`, act: page => page.click('form[action$="/verify"] button') },
+  { name: 'originals', path: `/entry/${answered}/originals` },
+  { name: 'enterprise', path: `/enterprise?code=${USCC}`, role: 'auditor' },
+  { name: 'enterprise-sheet', path: `/enterprise/print?code=${USCC}`, role: 'auditor', paper: true },
+  { name: 'ask', path: '/ask' },
+  { name: 'answer', path: '/ask', act: asks },
+  { name: 'report', path: '/report', act: asks },
+  { name: 'agreements', path: '/agreements' },
+  { name: 'agreement', path: '/agreements', act: page => page.click('main table a') },
+  { name: 'mappings', path: '/mappings' },
+  { name: 'members', path: '/members' },
+  { name: 'unusual', path: '/unusual' },
+  { name: 'viewer', path: '/in', role: 'viewer' },
+  { name: 'not-permitted', path: '/unusual', role: 'viewer' },
+]
+
+mkdirSync(folder, { recursive: true })
+const browser = await openBrowser()
+try {
+  for (const lang of ['zh', 'en'] as const) {
+    for (const width of ['desktop', 'phone'] as const) await takeAll(lang, width)
+  }
+  for (const lang of ['zh', 'en'] as const) await takeAll(lang, 'desktop', true)
+} finally {
+  await browser.close()
+}
+
+async function takeAll(lang: 'zh' | 'en', width: Width, paper = false): Promise<void> {
+  for (const { name, path, role = 'operator', act, paper: isPaper } of shots) {
+    if (paper && isPaper === undefined && !['today', 'inbound', 'entry', 'enterprise'].includes(name)) continue
+    const who = role === 'nobody' ? undefined : scene.staff[role]
+    const context = await seat(browser, scene.url, { width, who, javaScript: false })
+    const page = await context.newPage()
+    if (paper) {
+      await page.emulateMedia({ media: 'print' })
+      await page.setViewportSize({ width: 794, height: 1123 })
+    }
+    await page.goto(`${scene.url}/console${path}${path.includes('?') ? '&' : '?'}lang=${lang}`, {
+      waitUntil: 'networkidle',
+    })
+    await act?.(page)
+    await page.waitForLoadState('networkidle')
+    const { width: wide, height } = (await page.locator('html').boundingBox()) ?? { width: 0, height: 0 }
+    const file = join(folder, `console-${name}-${lang}-${paper ? 'print' : width}.png`)
+    const clip = { x: 0, y: 0, width: wide, height: Math.min(height, MOST) }
+    await page.screenshot({ path: file, fullPage: true, clip })
+    if (CONVERT !== undefined) execFileSync(CONVERT, [file, '-strip', '-colors', '48', `PNG8:${file}`])
+    await context.close()
+    console.log(file)
+  }
+}

@@ -1,0 +1,120 @@
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { openLedgerAt, verifyLedgerAt } from '#ledger/open.ts'
+import { createLedger } from '#ledger/sqlite.ts'
+import { ledgerCommand } from '../src/ledger-command.ts'
+import { postgresEngine } from './ledger/engines.ts'
+import { answered, execute } from './ledger/sample.ts'
+
+const postgres = postgresEngine()
+const folder = mkdtempSync(join(tmpdir(), 'xinqiao-ledger-'))
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+let printed: string[] = []
+beforeEach(() => {
+  printed = []
+  vi.spyOn(console, 'log').mockImplementation(line => void printed.push(String(line)))
+})
+afterEach(() => vi.restoreAllMocks())
+
+let cities = 0
+/** The folder of a city whose ledger is in this place; without one, a file with three entries. */
+async function city(place?: string) {
+  cities += 1
+  const data = join(folder, `city-${cities}`)
+  const env = `${data}.env`
+  const lines = [
+    'XINQIAO_CITY=jiangyin',
+    `XINQIAO_KEYS=${folder}`,
+    `XINQIAO_DATA=${data}`,
+    'XINQIAO_SOURCE=sqlite:x',
+    ...(place === undefined ? [] : [`XINQIAO_LEDGER=${place}`]),
+  ]
+  writeFileSync(env, lines.join('\n'))
+  const file = join(folder, `city-${cities}`, 'ledger.sqlite')
+  return { env, file, data }
+}
+
+async function fill(place: string, entries: number) {
+  await using ledger = await openLedgerAt(place, 'jiangyin')
+  for (let i = 0; i < entries; i += 1) {
+    const { entry, evidence } = answered()
+    await ledger.append(entry, evidence)
+  }
+}
+
+const run = (...words: string[]) => ledgerCommand.run(words)
+
+describe('the ledger of a city', () => {
+  it('is begun in PostgreSQL, filled by gateways, and verified by its URL', async () => {
+    const place = await postgres.room()
+    const { env } = await city(place)
+    expect(await run('create', '--env', env)).toBe(0)
+    expect(printed.join()).not.toContain(':test@')
+    await expect(run('create', '--env', env)).rejects.toThrow('there already')
+    await fill(place, 3)
+    expect(await run('verify', place)).toBe(0)
+    expect(printed.at(-2)).toContain('3 条 entries')
+  })
+
+  it('is backed up while it is open, lost, and brought back', async () => {
+    const place = await postgres.make()
+    const { env } = await city(place)
+    const backup = join(folder, 'backup.sqlite')
+    await fill(place, 5)
+    expect(await run('backup', backup, '--json', '--env', env)).toBe(0)
+    expect(JSON.parse(printed.at(-1) ?? '')).toMatchObject({ verified: true, entries: 5 })
+    await expect(run('backup', backup, '--env', env)).rejects.toThrow('there already')
+    const elsewhere = await postgres.room()
+    const other = await city(elsewhere)
+    expect(await run('restore', backup, '--env', other.env)).toBe(0)
+    expect(await verifyLedgerAt(elsewhere)).toMatchObject({ verified: true, entries: 5 })
+    await expect(run('restore', backup, '--env', other.env)).rejects.toThrow('there already')
+  })
+
+  it('is moved from its file to PostgreSQL and back', async () => {
+    const file = join(folder, 'moving.sqlite')
+    createLedger(file, 'jiangyin')
+    await fill(file, 4)
+    const place = await postgres.room()
+    expect(await run('move', file, place)).toBe(0)
+    expect(existsSync(file)).toBe(false)
+    expect(await run('move', place, file)).toBe(0)
+    expect(await verifyLedgerAt(file)).toMatchObject({ verified: true, entries: 4 })
+  })
+
+  it('that was changed, or is shorter than a receipt says, is said to be so', async () => {
+    const file = join(folder, 'changed.sqlite')
+    createLedger(file, 'jiangyin')
+    await fill(file, 1)
+    const receipts = join(folder, 'receipts.json')
+    const receipt = { index: 1, leaf: 'l'.repeat(43), link: 'k'.repeat(43), at: '2026-01-01T00:00:00.000Z' }
+    writeFileSync(receipts, JSON.stringify([receipt]))
+    expect(await run('verify', file)).toBe(0)
+    expect(await run('verify', file, '--receipts', receipts)).toBe(1)
+    expect(printed.at(-1)).toContain('receipt-broken #1')
+    writeFileSync(receipts, '{}')
+    await expect(run('verify', file, '--receipts', receipts)).rejects.toThrow('holds no receipts')
+    execute(file, 'DROP TRIGGER entry_not_updated')
+    expect(await run('verify', file)).toBe(1)
+    expect(printed.at(-1)).toContain('schema-changed')
+  })
+
+  it.each([
+    ['no action', []],
+    ['no file', ['verify']],
+    ['two files', ['verify', 'a', 'b']],
+    ['one place', ['move', 'a']],
+    ['an unknown action', ['burn', 'a']],
+    ['an unknown option', ['verify', 'a', '--force']],
+  ])('needs the words of a call: %s', async (_, words) => {
+    await expect(run(...words)).rejects.toThrow(/ledger|Unknown/)
+  })
+
+  it('that is not there is said so', async () => {
+    await expect(run('verify', join(folder, 'nowhere.sqlite'))).rejects.toThrow('no such file')
+    await expect(run('verify', 'postgres://x@127.0.0.1:1/x')).rejects.toThrow('ECONNREFUSED')
+  })
+})
