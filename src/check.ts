@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { type Agreement, checkSignature, readAgreement, readAgreements, type Signed } from '#agreement/agreement.ts'
 import { scopeOf } from '#agreement/authorise.ts'
 import { digest } from '#protocol/canonical.ts'
-import { ConfigurationError, type Fault } from '#protocol/fault.ts'
+import { ConfigurationError, type Fault, readForm } from '#protocol/fault.ts'
 import { Refusal } from '#protocol/refusal.ts'
 import { MappingForm } from '#schema/format.ts'
 import { readMapping } from '#schema/mapping.ts'
@@ -13,6 +13,7 @@ import { readVocabulary, type Vocabulary } from '#schema/vocabulary.ts'
 import { jsonFiles, type Members, readMembers } from '#trust/members.ts'
 import { type Places, readConfiguration } from './configuration.ts'
 import { countTables, type TableKeys } from './key-counts.ts'
+import { listsOf } from './promised.ts'
 import type { Settings } from './settings.ts'
 
 /** One line for each agreement, direction, purpose and family: the matrix of what leaves and what comes. */
@@ -28,6 +29,8 @@ export type Disclosed = {
   readonly level: string
   readonly fields: readonly string[]
   readonly lists: readonly string[]
+  /** Of these lists, those of which no row of the giver's mapping can ever be: granted, and never given. */
+  readonly never: readonly string[]
   readonly schemes: readonly string[]
 }
 
@@ -70,7 +73,12 @@ export async function survey(places: Places & Pick<Settings, 'sources'>, now: nu
     const states = members && signatures(config, name.replace(/\.json$/, ''), text, members, now)
     return disclosed(text, states?.every(({ state }) => state === 'signed') === true, city, vocabulary)
   })
-  return { faults, disclosures, vocabulary, ...(await ownWords(places, vocabulary)) }
+  const given = givenLists(config, vocabulary)
+  const said = disclosures.map(row => ({
+    ...row,
+    never: row.lists.filter(list => given.get(row.from)?.has(list) === false),
+  }))
+  return { faults, disclosures: said, vocabulary, ...(await ownWords(places, vocabulary)) }
 }
 
 /** The report on our mapping, where that is sound (its faults are among those of the configuration), and what of our rows it reaches. */
@@ -123,7 +131,19 @@ export async function agreementFaults(places: Places, id: string, now: number): 
   return faults.filter(({ file, path }) => file === `agreements/${id}.json` && path !== '')
 }
 
-function disclosed(text: Agreement, isSigned: boolean, us: string, vocabulary: Vocabulary): Disclosed[] {
+/** The lists that each city's mapping can give, where it can be read. */
+function givenLists(config: string, vocabulary: Vocabulary): ReadonlyMap<string, ReadonlySet<string>> {
+  const folder = join(config, 'mappings')
+  const forms = (existsSync(folder) ? jsonFiles(folder) : []).flatMap(name => {
+    const form = readForm({ file: name, text: readFileSync(join(folder, name), 'utf8') }, MappingForm, [])
+    return form === undefined ? [] : [[form.city, listsOf(form, vocabulary)] as const]
+  })
+  return new Map(forms)
+}
+
+type Permitted = Omit<Disclosed, 'never'>
+
+function disclosed(text: Agreement, isSigned: boolean, us: string, vocabulary: Vocabulary): Permitted[] {
   // Its days do not matter here: nothing is asked under it.
   const signed = { text, digest: digest(text), begins: 0, ends: 0 }
   return text.parties
@@ -144,7 +164,7 @@ function permitted(
   to: string,
   purpose: string,
   vocabulary: Vocabulary,
-): Disclosed[] {
+): Permitted[] {
   const want = [...vocabulary.families.keys()].map(family => ({ family }))
   try {
     const { families } = scopeOf(signed, { from, to, purpose, want }, vocabulary)
@@ -186,6 +206,8 @@ export function describeMatrix(rows: readonly Disclosed[], vocabulary: Vocabular
     lines.push(`      字段 fields   ${names.join('、')}`)
     if (row.lists.length > 0)
       lines.push(`      名单 lists    ${row.lists.map(list => vocabulary.lists.get(list)?.zh ?? list).join('、')}`)
+    if (row.never.length > 0)
+      lines.push(`      给不出 never    ${row.never.map(list => vocabulary.lists.get(list)?.zh ?? list).join('、')}`)
     if (row.schemes.length > 0)
       lines.push(
         `      评价 schemes  ${row.schemes.map(scheme => vocabulary.schemes.get(scheme)?.zh ?? scheme).join('、')}`,

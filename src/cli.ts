@@ -13,6 +13,7 @@ import { certsUsage, certsVerify } from '#trust/certs-command.ts'
 import { jsonFiles, readMembers } from '#trust/members.ts'
 import { askInside } from './department-call.ts'
 import { describeAnswer } from './describe.ts'
+import { evidenceCommand } from './evidence-command.ts'
 import { keysCommand } from './keys-command.ts'
 import { officeCommand } from './office-command.ts'
 import { reportCommand } from './report-command.ts'
@@ -103,6 +104,7 @@ const commands: Readonly<Record<string, Command>> = {
     en: 'check a ledger offline, entry by entry',
     run: ledger,
   },
+  evidence: evidenceCommand,
   certs: {
     usage: certsUsage,
     zh: '核验证书路径',

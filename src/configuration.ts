@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Agreements, isConfidential, readAgreements } from '#agreement/agreement.ts'
 import { type MeasureList, readMeasures } from '#agreement/measures.ts'
+import { readThresholds, THRESHOLDS } from '#console/thresholds.ts'
 import { sha256 } from '#protocol/canonical.ts'
 import { type ConfigFile, ConfigurationError, type Fault } from '#protocol/fault.ts'
 import { type CompiledMapping, readMapping } from '#schema/mapping.ts'
@@ -74,6 +75,8 @@ export function readMeaning(
   const mapping = vocabulary && collect(() => readMapping(file(`mappings/${city}.json`), vocabulary))
   const measures = vocabulary && collect(() => readMeasures(files('measures'), vocabulary))
   const agreements = vocabulary && readAgreements(config, city, members, vocabulary, now, faults)
+  // Taken up at the start alone, and checked with the rest, so that every fault is told at once.
+  if (readThresholds(config, faults).own) file(THRESHOLDS)
   for (const { text, digest } of agreements?.all ?? []) digests[`agreements/${text.id}.json`] = digest
   if (keys?.openers.size === 0 && agreements?.all.some(isConfidential)) {
     const problem = 'an agreement demands confidentiality, and we have no encryption key'

@@ -32,7 +32,7 @@ import type { Settings } from './settings.ts'
 import { countInPostgres } from './shared-counts.ts'
 import { openSources } from './sources.ts'
 import { inside, noting, outside, type Parts, type Surface } from './surface.ts'
-import { openTransparency, type Transparency, WATCH } from './transparency.ts'
+import { openTransparency, type Transparency } from './transparency.ts'
 
 export type Gateway = AsyncDisposable & {
   /** As it is now; a reload of the configuration makes another. */
@@ -145,7 +145,7 @@ export async function startGateway(
     current.onKeys(({ transport }) => peers.setSecureContext(secured(transport, members, proxy)))
   }
   opened.adopt(current.begin(acquaintance, round), each => each.stop())
-  opened.adopt(transparency.begin(Math.min(round, WATCH)), each => each.stop())
+  opened.adopt(transparency.begin(round / 4), each => each.stop())
   const gateway = opened.move()
   const close = () => gateway.disposeAsync()
   return {

@@ -54,14 +54,22 @@ export async function initCity({ id, zh, en, division, peer, endpoint, folder }:
   cpSync(join(home, 'federation-config', 'vocabulary'), join(folder, 'federation-config', 'vocabulary'), {
     recursive: true,
   })
-  written.push('federation-config/vocabulary/')
+  cpSync(join(home, 'federation-config', 'unusual.json'), join(folder, 'federation-config', 'unusual.json'))
+  written.push('federation-config/vocabulary/', 'federation-config/unusual.json')
   const certificates = { signing: [`${id}-signing.pem`], transport: [`${id}-transport.pem`] }
   write(
     `federation-config/members/${id}.json`,
     formatted({ id, name: { zh, en }, divisions: [division], endpoint, certificates }),
   )
   const mapping = readFileSync(join(home, 'federation-config', 'mappings', 'huizhou.json'), 'utf8')
-  write(`federation-config/mappings/${id}.json`, formatted({ ...JSON.parse(mapping), city: id, zh, en, assumed: true }))
+  const begun = {
+    source: `${zh}的表结构文件，待填 the document that states ${en}’s tables, to be named`,
+    note: 'Begun as a copy of Huizhou’s mapping: not one column of it has been held against the city’s own tables yet.',
+  }
+  write(
+    `federation-config/mappings/${id}.json`,
+    formatted({ ...JSON.parse(mapping), city: id, zh, en, ...begun, assumed: true }),
+  )
   write(`federation-config/agreements/${id}-${peer}.json`, formatted(draft(id, zh, en, peer)))
   createLedger(join(folder, 'data', 'ledger.sqlite'), id)
   written.push('data/ledger.sqlite')

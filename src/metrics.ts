@@ -1,6 +1,8 @@
 /** What the gateway counts for its operators, in the Prometheus text format; never a subject, never a matter. */
 import { AggregatorRegistry, Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 
+const SECONDS = 'xinqiao_question_seconds'
+
 /** One registry for each gateway, so that two in one process do not mix. */
 export function openMetrics() {
   const registry = new Registry()
@@ -13,6 +15,12 @@ export function openMetrics() {
       others.length === 0
         ? registry.metrics()
         : AggregatorRegistry.aggregate([await registry.getMetricsAsJSON(), ...others]).metrics(),
+    /** The samples of `seconds`, added up likewise. */
+    taken: async (others: readonly object[] = []) => {
+      const all =
+        others.length === 0 ? registry : AggregatorRegistry.aggregate([await registry.getMetricsAsJSON(), ...others])
+      return { values: (await all.getSingleMetric(SECONDS)?.get())?.values ?? [] }
+    },
     questions: new Counter({
       name: 'xinqiao_questions_total',
       help: 'Questions by direction, peer and outcome',
@@ -26,7 +34,7 @@ export function openMetrics() {
       registers,
     }),
     seconds: new Histogram({
-      name: 'xinqiao_question_seconds',
+      name: SECONDS,
       help: 'Time from the last byte of a question to the answer',
       labelNames: ['direction'] as const,
       buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5],

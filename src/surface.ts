@@ -247,7 +247,7 @@ export function inside(parts: Parts): Surface {
       },
       drifts,
       health: healthOf,
-      seconds: metrics.seconds,
+      seconds: { get: async () => metrics.taken(await others?.()) },
       transparency,
       note: refusal => note(refusal, {}),
       asking: {

@@ -44,9 +44,6 @@ export type TransparencyOptions = {
 /** Milliseconds between two looks at whether the ledger has grown. */
 const TICK = 1_000
 
-/** Milliseconds between two rounds of all peers: whatever contradicts itself is found in a quarter of a minute. */
-export const WATCH = 15_000
-
 /**
  * Opens the log of a ledger. Throws `ledger.contradicted` where the ledger is not the one of its own last checkpoint, or of a
  * checkpoint that a peer has cosigned; a peer that cannot be reached does not keep it from opening.

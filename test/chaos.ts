@@ -7,7 +7,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { Pool } from 'undici'
-import { createLedgerAt, openLedgerAt, verifyLedgerAt } from '#ledger/open.ts'
+import { createLedgerAt, openLedgerAt, openLogStoreAt, verifyLedgerAt } from '#ledger/open.ts'
+import { filledTiles } from '#ledger/tree.ts'
 import { digest } from '#protocol/canonical.ts'
 import { Answer, types } from '#protocol/message.ts'
 import { readIdentity } from '../src/configuration.ts'
@@ -32,7 +33,7 @@ export type Outcome = {
   readonly lost: number
   /** Questions that got more than one. */
   readonly answered_twice: number
-  /** Faults of any kind that a verification of the whole ledger names: a gap, a fork, a message recorded twice. */
+  /** Faults that a verification of the whole ledger names (a gap, a fork, a message recorded twice), and tiles missing in its tree. */
   readonly tree_gaps: number
   /** Seconds from the return of PostgreSQL, or from the kill of a gateway, to the next answer; the longest. */
   readonly max_recovery_s: number
@@ -169,18 +170,27 @@ export async function chaos(kills: number): Promise<Outcome> {
     ending = true
     await Promise.all(lanes)
   }
-  const given = [...answers.values()].flat()
+  const receipts = [...answers.values()].flat().map(({ receipt }) => receipt)
   return {
     kills,
     answered: answers.size,
     lost: await countLost(server.url, answers),
     answered_twice: [...answers.values()].filter(all => all.length > 1).length,
-    tree_gaps: (await verifyLedgerAt(server.url, { receipts: given.map(({ receipt }) => receipt) })).faultCount,
+    tree_gaps: (await verifyLedgerAt(server.url, { receipts })).faultCount + (await countMissingTiles(server.url)),
     max_recovery_s: Math.round(longest * 1000) / 1000,
   }
 }
 
 type Gateway = { readonly environment: Readonly<Record<string, string>>; readonly pool: Pool; child: ChildProcess }
+
+/** Full tiles that the newest checkpoint speaks of and that are not there; the checkpoint itself, where there is none. */
+async function countMissingTiles(place: string): Promise<number> {
+  await using store = await openLogStoreAt(place)
+  const [newest] = await store.checkpoints(1)
+  if (newest === undefined) return 1
+  const tiles = await Promise.all(filledTiles(0, newest.size).map(each => store.tile(each)))
+  return tiles.filter(tile => tile === undefined).length
+}
 
 /** Each answer, one by one, has its entry: the very leaf, at its place, of this question. */
 async function countLost(place: string, answers: ReadonlyMap<string, readonly Answer[]>): Promise<number> {

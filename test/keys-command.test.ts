@@ -54,6 +54,15 @@ describe('keys new', () => {
     expect(out).not.toMatch(/"d":/)
   })
 
+  it('makes the key of a log, for us alone and once', async () => {
+    const dir = made('new')
+    const words = ['keys', 'new', 'log', 'linjiang', '--dir', dir]
+    expect(await xinqiao(words)).toMatchObject({ code: 0, out: expect.stringContaining('log.pem') })
+    expect(statSync(join(dir, 'log.pem')).mode & 0o777).toBe(0o600)
+    expect(createPrivateKey(readFileSync(join(dir, 'log.pem'), 'utf8')).asymmetricKeyType).toBe('ed25519')
+    expect((await xinqiao(words)).code).toBe(1)
+  })
+
   it('never overwrites a key', async () => {
     const dir = made('new')
     const words = ['keys', 'new', 'transport', 'linjiang', '--dir', dir]

@@ -53,9 +53,16 @@ const likely: readonly { readonly form: RegExp; readonly is: (number: string) =>
   { form: new RegExp(`()${LONE}([0０]${digits(9, 11)})${UNNUMBERED}`, 'gu'), is: isLandline },
 ]
 
-/** The text with numbers of persons and accounts as asterisks, one for one. */
+/** The text with numbers of persons and accounts as asterisks, one for one; what a word says to be one is one, whatever else it may be. */
 export function hideNumbers(text: string): string {
-  return certain.reduce((hidden, form) => hidden.replace(form, starred(isNoCode)), text)
+  return certain.reduce(
+    (hidden, form) =>
+      hidden.replace(
+        form,
+        starred(() => true),
+      ),
+    text,
+  )
 }
 
 /** The text with what is most likely one as well; not for a field that holds nothing but the number of a document. */
@@ -89,9 +96,12 @@ function isLandline(number: string): boolean {
   return /^0(?:10|2[0-57-9])[2-8][0-9]{7}$|^0[3-9][0-9]{2}[2-8][0-9]{6,7}$/.test(number)
 }
 
-/** Whether it is other than a unified social credit code, of whatever kind of organisation (GB 32100). */
+/** Offices, institutions, societies and foundations, firms, individual businesses and co-operatives. */
+const REGISTERED = /^(?:1[1-39]|5[1-39]|9[1-3])/
+
+/** Whether it is other than a unified social credit code (GB 32100). */
 function isNoCode(number: string): boolean {
-  if (number.length !== 18) return true
+  if (number.length !== 18 || !REGISTERED.test(number)) return true
   try {
     readSubject(number)
     return false

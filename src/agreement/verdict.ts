@@ -58,7 +58,11 @@ const FAMILY = 'list'
 const NEEDED = ['type', 'listed', 'authority', 'document']
 
 /** A severe list in full form, of which its city or its words say that it may be none. */
-const DOUBTED: ReadonlySet<string> = new Set<RefusalCode>(['record.notice', 'record.escalation-doubt'])
+const DOUBTED: ReadonlySet<string> = new Set<RefusalCode>([
+  'record.notice',
+  'record.computed',
+  'record.escalation-doubt',
+])
 
 /** Judges what one city said of one subject. Pure; computes no score, and says nothing of a person. */
 export function verdictOf(of: Case, vocabulary: Vocabulary): Verdict {

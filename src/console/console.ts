@@ -13,6 +13,7 @@ import { page, policy, style, stylePath, trouble } from './layout.ts'
 import { inboundPage, outboundPage } from './log.ts'
 import { mappingsPage } from './mappings-page.ts'
 import { membersPage } from './members-page.ts'
+import { recordsPage } from './records.ts'
 import { madePage, makeReport, printPage, reportFile, reportPage } from './report-page.ts'
 import type { Role } from './staff.ts'
 import { acknowledgeContradiction, todayChart, todayPage } from './today.ts'
@@ -43,6 +44,7 @@ export const pages: readonly Page[] = [
   { path: '/entry/:index{[0-9]+}', role: 'viewer', get: entryPage },
   { path: '/entry/:index{[0-9]+}/originals', role: 'auditor', get: originalsPage },
   { path: '/entry/:index{[0-9]+}/verify', role: 'auditor', post: verifyPage },
+  { path: '/records', role: 'auditor', get: recordsPage },
   { path: '/agreements', role: 'viewer', get: agreementsPage },
   { path: '/mappings', role: 'viewer', get: mappingsPage },
   { path: '/members', role: 'viewer', get: membersPage },

@@ -1,5 +1,5 @@
 /** A desk is everything that the console's pages show and do, put together once by the gateway; a page reads nothing else. */
-import type { Context, Handler, MiddlewareHandler } from 'hono'
+import type { Context, Handler } from 'hono'
 import type { Drift } from '#exchange/acquaint.ts'
 import type { City } from '#exchange/city.ts'
 import type { Gossip } from '#exchange/gossip.ts'
@@ -77,7 +77,6 @@ export type Console = {
 }
 export type Visit = Context<Console>
 export type Visited = Handler<Console>
-export type Guard = MiddlewareHandler<Console>
 
 /** Where the console is mounted on the inside surface. */
 export const BASE = '/console'

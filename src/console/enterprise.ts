@@ -3,6 +3,7 @@ import { html } from 'hono/html'
 import type { Recorded } from '#ledger/ledger.ts'
 import { Refusal } from '#protocol/refusal.ts'
 import { readSubject, type Uscc } from '#protocol/subject.ts'
+import { deedOf } from './deed.ts'
 import { BASE, type Visit } from './desk.ts'
 import { fileOf } from './export.ts'
 import { field } from './form.ts'
@@ -126,7 +127,7 @@ function section(
     const { entry, receipt } = each
     const at = html`<td data-label="${s.time}" class="nowrap"><a href="${BASE}/entry/${receipt.index}">${timeOf(entry.at)}</a></td>`
     if (entry.kind === 'staff') {
-      return html`<tr>${at}<td data-label="${t.who}" class="nowrap">${entry.staff}</td><td data-label="${t.did}">${t[`did-${entry.action}`]}</td><td data-label="${t.where}">${placeOf(entry.page, c)}</td></tr>`
+      return html`<tr>${at}<td data-label="${t.who}" class="nowrap">${entry.staff}</td><td data-label="${t.did}">${deedOf(entry, language)}</td></tr>`
     }
     const left = fieldsLeft(each, subject, c)
     return html`<tr>${at}<td data-label="${t.who}" class="nowrap">${whoOf(each, c)}</td>
@@ -135,7 +136,7 @@ function section(
 <td data-label="${s.outcome}">${outcomeCell(entry, language)}${left.map(each => html`<span class="row small">${each}</span>`)}</td></tr>`
   }
   return html`<section class="sheet">${heading}<p class="soft">${what}</p>
-<table class="stacked"><thead><tr><th scope="col">${s.time}</th><th scope="col">${t.who}</th>${isStaff ? html`<th scope="col">${t.did}</th><th scope="col">${t.where}</th>` : html`<th scope="col">${s.purpose}</th><th scope="col">${s.matter}</th><th scope="col">${s.outcome}</th>`}</tr></thead>
+<table class="stacked"><thead><tr><th scope="col">${s.time}</th><th scope="col">${t.who}</th>${isStaff ? html`<th scope="col">${t.did}</th>` : html`<th scope="col">${s.purpose}</th><th scope="col">${s.matter}</th><th scope="col">${s.outcome}</th>`}</tr></thead>
 <tbody>${entries.map(row)}</tbody></table>${more && html`<p class="soft small">${t.moreThan}</p>`}</section>`
 }
 
@@ -194,28 +195,7 @@ ${table(t.own, found.ours, t.department, t.noneOfUs)}
   return c.html(document)
 }
 
-const places = {
-  'p-inbound': { zh: '收到的查询', en: 'Inbound' },
-  'p-outbound': { zh: '发出的查询', en: 'Outbound' },
-  'p-entry': { zh: '一条记录', en: 'An entry' },
-  'p-originals': { zh: '签名原文', en: 'Signed originals' },
-  'p-enterprise': { zh: '一户企业', en: 'One enterprise' },
-  'p-enterprise-sheet': { zh: '查询记录单', en: 'The sheet for the enterprise' },
-  'p-ask': { zh: '查询', en: 'Ask' },
-  'p-report': { zh: '信用报告', en: 'Report' },
-} as const
-
-function placeOf(page: string, c: Visit): string {
-  const name = `p-${page}`
-  return isPlace(name) ? words[c.get('language')][name] : page
-}
-
-function isPlace(name: string): name is keyof typeof places {
-  return Object.hasOwn(places, name)
-}
-
 const words = spoken({
-  ...places,
   title: { zh: '一户企业', en: 'One enterprise' },
   lead: {
     zh: '谁查询过这户企业、何时、为何、提供了哪些字段。每次查看都记入日志。',
@@ -253,16 +233,6 @@ const words = spoken({
   moreThan: { zh: `只列出最近 ${MOST} 次，全部见导出文件。`, en: `The newest ${MOST}; an export has them all.` },
   who: { zh: '谁', en: 'Who' },
   did: { zh: '做了什么', en: 'Did' },
-  where: { zh: '页面', en: 'Page' },
-  'did-signed-in': { zh: '登录', en: 'signed in' },
-  'did-sign-in-refused': { zh: '被拒绝', en: 'was not let in' },
-  'did-signed-out': { zh: '退出', en: 'signed out' },
-  'did-viewed': { zh: '查看', en: 'viewed' },
-  'did-asked': { zh: '查询', en: 'asked' },
-  'did-exported': { zh: '导出', en: 'exported' },
-  'did-verified': { zh: '核验', en: 'verified' },
-  'did-held': { zh: '处理留存', en: 'changed a hold' },
-  'did-acknowledged': { zh: '确认', en: 'acknowledged' },
   allCities: { zh: '所有城市', en: 'all cities' },
   fromTo: (department: string, peer: string) => ({ zh: `${department} → ${peer}`, en: `${department} → ${peer}` }),
   given: (family: string, n: number, fields: string) => ({

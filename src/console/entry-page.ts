@@ -3,6 +3,7 @@ import { html } from 'hono/html'
 import type { Entry } from '#ledger/entry.ts'
 import type { Evidence, Recorded } from '#ledger/ledger.ts'
 import { type RefusalCode, refusals } from '#protocol/refusal.ts'
+import { deedOf } from './deed.ts'
 import { BASE, type Visit } from './desk.ts'
 import { type Finding, proveEntry } from './entry-proof.ts'
 import { claimsOf, counterpart, type Exchanged, isExchanged, type Left, type View, viewOf } from './exchange-view.ts'
@@ -95,28 +96,28 @@ function entryDocument(
   const at = `${BASE}/entry/${receipt.index}`
   const body = html`
 <div class="head"><h1>${t.title(countOf(receipt.index, language))}</h1><p>${outcomeCell(entry, language)}</p></div>
-<section class="sheet"><p class="said">${sentence(entry, c)}</p></section>
-${findings !== undefined && proofOf(findings, language)}
-${exchangeParts(entry, held, c)}
-<section class="sheet"><h2>${t.facts}</h2>${facts(recorded, other, c)}</section>
-${originals && originalsOf(own, language)}
+<section class="sheet"><p class="said">${sentence(entry, c)}</p>
 ${
   sees &&
   html`<div class="does">
 <form method="post" action="${at}/verify"><input type="hidden" name="_csrf" value="${staff.csrf}"><button class="button first">${t.verify}</button></form>
-${!originals && html`<a class="button" href="${at}/originals">${t.originals}</a>`}
+${!originals && html`<a class="button" href="${at}/originals#originals">${t.originals}</a>`}
 </div>`
-}`
+}</section>
+${findings !== undefined && proofOf(findings, language)}
+${exchangeParts(entry, held, c)}
+<section class="sheet"><h2>${t.facts}</h2>${facts(recorded, other, c)}</section>
+${originals && originalsOf(own, language)}`
   return page(c, { title: t.title(countOf(receipt.index, language)), active, address: at }, body)
 }
 
-function activeOf({ kind }: Entry): Active | undefined {
+function activeOf({ kind }: Entry): Active {
   if (kind === 'answered' || kind === 'refused') return 'inbound'
-  return kind === 'asked' || kind === 'outcome' || kind === 'declined' || kind === 'reported' ? 'outbound' : undefined
+  return kind === 'asked' || kind === 'outcome' || kind === 'declined' || kind === 'reported' ? 'outbound' : 'records'
 }
 
 /** The whole exchange as one would tell it. */
-function sentence(entry: Entry, c: Visit): Markup {
+export function sentence(entry: Entry, c: Visit): Markup {
   const language = c.get('language')
   const t = words[language]
   const at = clock(entry.at)
@@ -135,8 +136,9 @@ function sentence(entry: Entry, c: Visit): Markup {
   if (entry.kind === 'asked' || entry.kind === 'outcome') return html`${t.weAsked(at, what)}${came}`
   if (entry.kind === 'declined') return html`${t.wantedTo(at, what)}${came}`
   if (entry.kind === 'reported') return html`${t.weReported(at, what)}`
-  if (entry.kind === 'staff') return html`${t.staffDid(at, entry.staff, t[`did-${entry.action}`], entry.page)}`
-  if (entry.kind === 'held') return html`${t.staffDid(at, entry.staff, t[`hold-${entry.action}`], entry.reason)}`
+  if (entry.kind === 'staff') return html`${t.staffDid(at, entry.staff, deedOf(entry, language))}`
+  if (entry.kind === 'held')
+    return html`${t.staffDid(at, entry.staff, `${t[`hold-${entry.action}`]} (${entry.reason})`)}`
   if (entry.kind === 'expired') return html`${t.evidenceExpired(at, entry.count, entry.from, entry.until)}`
   return html`${t.configured(at, entry.changed.length)}`
 }
@@ -303,7 +305,7 @@ function originalsOf(held: Evidence | undefined, language: Language): Markup {
 ${token.includes('.') && !token.startsWith('{') && html`<p class="small soft">${t.header}</p><pre tabindex="0">${pretty(headerOf(token))}</pre>`}
 <p class="small soft">${t.claims}</p><pre tabindex="0">${pretty(token.startsWith('{') ? parsed(token) : claimsOf(token))}</pre>
 <details><summary>${t.raw}</summary><pre tabindex="0">${token}</pre></details>`
-  return html`<section class="sheet"><h2>${t.originals}</h2>${part(t.question, held.question)}${part(t.answer, held.answer)}</section>`
+  return html`<section class="sheet" id="originals"><h2>${t.originals}</h2>${part(t.question, held.question)}${part(t.answer, held.answer)}</section>`
 }
 
 function headerOf(token: string): unknown {
@@ -358,9 +360,9 @@ const words = spoken({
     zh: `${at}，${us}为“${department}”出具了信用报告，目的“${purpose}”，事由“${matter}”。`,
     en: `At ${at}, ${us} made a credit report for the department “${department}”, purpose ${purpose}, matter “${matter}”.`,
   }),
-  staffDid: (at: string, who: string, did: string, what: string) => ({
-    zh: `${at}，${who} ${did}：${what}。`,
-    en: `At ${at}, ${who} ${did}: ${what}.`,
+  staffDid: (at: string, who: string, did: string) => ({
+    zh: `${at}，${who}，${did}。`,
+    en: `At ${at}, ${who}. ${did}.`,
   }),
   evidenceExpired: (at: string, n: number, from: number, until: number) => ({
     zh: `${at}，第 ${from} 至 ${until - 1} 条中 ${n} 条的签名原文保存期满，已按规定删除。`,
@@ -370,15 +372,6 @@ const words = spoken({
     zh: `${at}，配置生效，${n} 个文件有变化。`,
     en: `At ${at}, a configuration took effect; ${n} files had changed.`,
   }),
-  'did-signed-in': { zh: '登录', en: 'signed in' },
-  'did-sign-in-refused': { zh: '被拒绝', en: 'was not let in' },
-  'did-signed-out': { zh: '退出', en: 'signed out' },
-  'did-viewed': { zh: '查看', en: 'viewed' },
-  'did-asked': { zh: '查询', en: 'asked' },
-  'did-exported': { zh: '导出', en: 'exported' },
-  'did-verified': { zh: '核验', en: 'verified' },
-  'did-held': { zh: '处理留存', en: 'changed a hold' },
-  'did-acknowledged': { zh: '确认', en: 'acknowledged' },
   'hold-placed': { zh: '要求留存证据', en: 'placed a hold' },
   'hold-lifted': { zh: '解除留存', en: 'lifted a hold' },
   subjects: (n: number) => ({ zh: `查询的主体（${n}）`, en: `Subjects (${n})` }),

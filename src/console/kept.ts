@@ -6,8 +6,8 @@ import type { ReportFile } from '#exchange/report.ts'
 
 /** Minutes for which an answer is shown again; after that it is asked anew, and recorded anew. */
 export const MINUTES = 30
-/** Answers of all staff that are kept at once: a large one takes some megabytes. */
-const MOST = 64
+/** Answers of all staff that are kept at once, and their characters in all; the oldest makes room. */
+const MOST = { answers: 64, characters: 64 * 1024 * 1024 }
 
 /** What was asked, and what came of it. `at` is epoch milliseconds. */
 type Asked = {
@@ -30,7 +30,9 @@ export type Kept = {
 /** In memory alone: a restart forgets it, and the ledger holds what counts. */
 export function openKept(): Kept {
   const held = new LRUCache<string, { readonly staff: string; readonly what: Asked | Made }>({
-    max: MOST,
+    max: MOST.answers,
+    maxSize: MOST.characters,
+    sizeCalculation: ({ what }) => JSON.stringify(what).length,
     ttl: MINUTES * 60_000,
   })
   const find = (staff: string, id: string | undefined) => {

@@ -29,5 +29,6 @@ function quantile(buckets: readonly { readonly le: number; readonly value: numbe
   const { le = Number.POSITIVE_INFINITY, value = 0 } = buckets[i] ?? {}
   if (!Number.isFinite(le)) return undefined
   const { le: low, value: below } = i === 0 ? { le: 0, value: 0 } : (buckets[i - 1] ?? { le: 0, value: 0 })
-  return value === below ? le : low + ((le - low) * (wanted - below)) / (value - below)
+  // Arithmetic may not lead out of the bucket by its last bit.
+  return value === below ? le : Math.min(le, low + ((le - low) * (wanted - below)) / (value - below))
 }

@@ -24,6 +24,7 @@ export const navigation = [
   { word: 'mappings', path: '/mappings', role: 'viewer' },
   { word: 'members', path: '/members', role: 'viewer' },
   { word: 'unusual', path: '/unusual', role: 'auditor' },
+  { word: 'records', path: '/records', role: 'auditor' },
 ] as const satisfies readonly {
   readonly word: keyof (typeof words)['zh']
   readonly path: string

@@ -56,7 +56,8 @@ function sideBySide(family: FamilyReport, report: TranslationReport, others: rea
   const t = words[language]
   const shownOf = { all: t.shownAll, some: t.shownSome, none: t.shownNone }[family.shown]
   const peers = others.map(({ city, report: theirs, faults }) => ({
-    name: cityName(city, c),
+    // A city may have left the federation, and its mapping still lie here.
+    name: c.get('desk').city.members.find(city) === undefined ? (theirs?.[language] ?? city) : cityName(city, c),
     report: theirs,
     family: theirs?.families.find(each => each.family === family.family),
     faults,

@@ -107,7 +107,7 @@ export function openStaffing({ data, city, ledger, now, log, origin, provider: n
         return strangeFormPage(c)
       }
       if (!reaches(staff.role, role)) {
-        await record(staff, 'sign-in-refused', pageOf(c))
+        await record(staff, 'refused', pageOf(c))
         return roleRefusedPage(c, staff.role, role)
       }
       return next()

@@ -1,7 +1,6 @@
 /** Every word of the console stands in Chinese and English: one that lacks either does not compile. */
 
-export const languages = ['zh', 'en'] as const
-export type Language = (typeof languages)[number]
+export type Language = 'zh' | 'en'
 
 /** One thing said in both languages. Terms of the vocabulary and members' names have the same shape. */
 export type Said = { readonly zh: string; readonly en: string }
@@ -46,6 +45,7 @@ export const words = spoken({
   mappings: { zh: '映射', en: 'Mappings' },
   members: { zh: '成员', en: 'Members' },
   unusual: { zh: '异常', en: 'Unusual use' },
+  records: { zh: '工作记录', en: 'Staff records' },
   // Roles
   viewer: { zh: '查阅', en: 'Viewer' },
   auditor: { zh: '审计', en: 'Auditor' },

@@ -23,7 +23,7 @@ export const LOG = '/log'
 
 const Note = z.string().max(262_144)
 /** What `SEEN` answers: the newest checkpoint of the city's own log, and the last one that it cosigned of each other. */
-export const Seen = z.strictObject({ own: Note.nullable(), others: z.array(Note).max(1_000) })
+const Seen = z.strictObject({ own: Note.nullable(), others: z.array(Note).max(1_000) })
 
 export type Gossip = {
   /**

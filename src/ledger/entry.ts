@@ -153,11 +153,22 @@ const StaffEntry = z.strictObject({
   kind: z.literal('staff'),
   at: Instant,
   city: CityId,
-  /** The account's name; of a sign-in that was refused `?` where there is no such account, for what was typed may be a password. */
+  /** The account's name; of a sign-in that was refused `unknown` where there is no such account, for what was typed may be a password. */
   staff: Staff,
-  /** Of a sign-in that was refused, `viewer`: nobody was anything more. */
+  /** What they are; of a sign-in that was refused `viewer`, since nobody was anything more. */
   role: z.enum(['viewer', 'auditor', 'operator']),
-  action: z.enum(['signed-in', 'sign-in-refused', 'signed-out', 'viewed', 'asked', 'exported', 'verified', 'held', 'acknowledged']),
+  action: z.enum([
+    'signed-in',
+    'sign-in-refused',
+    'signed-out',
+    'refused',
+    'viewed',
+    'asked',
+    'exported',
+    'verified',
+    'held',
+    'acknowledged',
+  ]),
   page: Code,
   /** Whose files were shown, and which entries. */
   subjects: z.array(Subject).max(most.seen).readonly(),

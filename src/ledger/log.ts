@@ -38,7 +38,7 @@ export type Witnessed = Kept & {
 
 /** Why what a log says contradicts what it said before. */
 export const contradictionNames = ['forked', 'rewritten', 'shortened', 'replaced'] as const
-export type ContradictionName = (typeof contradictionNames)[number]
+type ContradictionName = (typeof contradictionNames)[number]
 
 /** Checkpoints for which cosignatures may still be on their way: two minutes where one is signed each second. */
 export const COSIGNABLE = 120
@@ -162,7 +162,7 @@ export function openLog({ store, city, id, key, now }: LogOptions): Log {
 
   const step = async (before: Signed | undefined, to: number): Promise<Signed> => {
     const tiles = new Map<string, Tile>()
-    const readTile = tileReader(store, tiles)
+    const readTile = tileReader(store, to, tiles)
     for (const place of filledTiles(before?.size ?? 0, to)) {
       const hashes = await readTile(place.level, place.n * TILE_WIDTH, TILE_WIDTH)
       tiles.set(nameOf(place), { ...place, hashes, root: perfectRoot(hashes) })
@@ -201,7 +201,7 @@ export function openLog({ store, city, id, key, now }: LogOptions): Log {
     const last = await store.newest()
     if (!Number.isSafeInteger(size) || size < 0 || size > (last?.size ?? 0))
       throw new RangeError('beyond the last checkpoint')
-    return treeIn(store)
+    return fromTiles(tileReader(store, last?.size ?? 0))
   }
   return {
     origin,
@@ -213,9 +213,10 @@ export function openLog({ store, city, id, key, now }: LogOptions): Log {
     consistency: async (from, to) => consistencyProof(from, to, await within(to)),
     async tile({ level, n }, width) {
       const last = await store.newest()
-      const there = Math.floor((last?.size ?? 0) / TILE_WIDTH ** level) - n * TILE_WIDTH
+      const size = last?.size ?? 0
+      const there = Math.floor(size / TILE_WIDTH ** level) - n * TILE_WIDTH
       return width >= 1 && width <= Math.min(there, TILE_WIDTH)
-        ? await tileReader(store)(level, n * TILE_WIDTH, width)
+        ? await tileReader(store, size)(level, n * TILE_WIDTH, width)
         : undefined
     },
     cosigned: store.cosigned,
@@ -223,29 +224,41 @@ export function openLog({ store, city, id, key, now }: LogOptions): Log {
   }
 }
 
-/** The tree that a store keeps, for whoever has no key to sign it with. */
+/** The tree of the last checkpoint in a store, for whoever has no key to sign it with; smaller ones are parts of it. */
 export function treeIn(store: LogStore): ReadHashes {
-  return fromTiles(tileReader(store))
+  return async nodes => fromTiles(tileReader(store, (await store.newest())?.size ?? 0))(nodes)
 }
 
 function nameOf({ level, n }: TilePlace): string {
   return `${level}/${n}`
 }
 
-/** Reads hashes of full tiles from there, and those of partial ones from what they are made of: roots below, or entries. */
-function tileReader(store: LogStore, fresh: ReadonlyMap<string, Tile> = new Map()): ReadTile {
-  return async (level, from, count) => {
-    const place = { level, n: Math.floor(from / TILE_WIDTH) }
-    const tile = fresh.get(nameOf(place))?.hashes ?? (await store.tile(place))
-    const start = (from % TILE_WIDTH) * HASH_LENGTH
-    if (tile !== undefined) return tile.subarray(start, start + count * HASH_LENGTH)
+/**
+ * Reads each tile of the tree of this size once: a full one as it is kept, the last one of a level from what it is made of,
+ * roots of tiles below, or entries. `fresh` are full ones that are not kept yet.
+ */
+function tileReader(store: LogStore, size: number, fresh: ReadonlyMap<string, Tile> = new Map()): ReadTile {
+  const tiles = new Map<string, Promise<Uint8Array>>()
+  const read = async ({ level, n }: TilePlace): Promise<Uint8Array> => {
+    const from = n * TILE_WIDTH
+    const count = Math.min(TILE_WIDTH, Math.floor(size / TILE_WIDTH ** level) - from)
+    const kept = count === TILE_WIDTH ? await store.tile({ level, n }) : undefined
+    if (kept !== undefined) return kept
     const stored = level === 0 ? await store.leaves(from, count) : await store.roots(level - 1, from, count)
     const hashes = [stored]
-    for (let n = from + stored.length / HASH_LENGTH; level > 0 && n < from + count; n += 1) {
-      hashes.push(fresh.get(nameOf({ level: level - 1, n }))?.root ?? new Uint8Array())
+    for (let each = from + stored.length / HASH_LENGTH; level > 0 && each < from + count; each += 1) {
+      hashes.push(fresh.get(nameOf({ level: level - 1, n: each }))?.root ?? new Uint8Array())
     }
     const found = Buffer.concat(hashes)
     if (found.length === count * HASH_LENGTH) return found
-    throw refuse('ledger.unavailable', `tile ${nameOf(place)} of the log is missing, or what it is made of`)
+    throw refuse('ledger.unavailable', `tile ${nameOf({ level, n })} of the log is missing, or what it is made of`)
+  }
+  return async (level, from, count) => {
+    const place = { level, n: Math.floor(from / TILE_WIDTH) }
+    const name = nameOf(place)
+    const tile = tiles.get(name) ?? read(place)
+    tiles.set(name, tile)
+    const start = (from % TILE_WIDTH) * HASH_LENGTH
+    return (await tile).subarray(start, start + count * HASH_LENGTH)
   }
 }

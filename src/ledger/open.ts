@@ -1,6 +1,7 @@
 /** A ledger is named by its place, the path of a file or the URL of a PostgreSQL; nobody but this file asks which. */
 import type { Ledger } from './ledger.ts'
 import type { LogStore } from './log.ts'
+import { auditLog } from './log-audit.ts'
 import { isPostgres } from './place.ts'
 import { createPostgresLedger, openPostgresLedger } from './postgres.ts'
 import { openPostgresLog } from './postgres-log.ts'
@@ -8,7 +9,7 @@ import { verifyPostgres } from './postgres-verify.ts'
 import { createLedger, openLedger } from './sqlite.ts'
 import { openLogStore } from './sqlite-log.ts'
 import { verifyLedger } from './verify.ts'
-import type { Verification, VerifyOptions } from './walk.ts'
+import type { Fault, Verification, VerifyOptions } from './walk.ts'
 
 /**
  * Makes a ledger where there is none; in PostgreSQL a `role` may be named that shall append and read only. Throws
@@ -35,5 +36,31 @@ export async function openLogStoreAt(place: string): Promise<LogStore> {
 
 /** Verifies a ledger, in use or at rest. Throws `ledger.unavailable` only when there is none, or no server. */
 export async function verifyLedgerAt(place: string, options: VerifyOptions = {}): Promise<Verification> {
-  return isPostgres(place) ? verifyPostgres(place, options) : verifyLedger(place, options)
+  const found = await (isPostgres(place) ? verifyPostgres(place, options) : verifyLedger(place, options))
+  // What cannot be read, or is of an earlier version, has no log to look at.
+  const store = found.identity && logToRead(place)
+  if (store === undefined) return found
+  await using _ = store
+  const { report = 20 } = options
+  const faults = [...found.faults]
+  let { faultCount } = found
+  const add = (fault: Fault) => {
+    faultCount += 1
+    if (faults.length < report) faults.push(fault)
+  }
+  try {
+    for await (const fault of auditLog(store)) add(fault)
+  } catch (fault) {
+    add({ name: 'unreadable', index: undefined, detail: fault instanceof Error ? fault.message : String(fault) })
+  }
+  return { ...found, faults, faultCount, verified: faultCount === 0 }
+}
+
+function logToRead(place: string): LogStore | undefined {
+  if (isPostgres(place)) return openPostgresLog(place)
+  try {
+    return openLogStore(place, { readOnly: true })
+  } catch {
+    return undefined
+  }
 }

@@ -10,11 +10,15 @@ import { logFunctions, logTableNames, logTables, logTriggers } from './postgres-
 type Sql = postgres.ISql
 
 /**
- * A member of an entry's text. The escape of U+0000, which PostgreSQL cannot hold as a text, is read as U+FFFD: what is
- * searched may differ in that character, and `matches` decides; the text of the entry does not change.
+ * The text of an entry as PostgreSQL can read it. It cannot hold U+0000 in a text, so that is read as U+FFFD: what is searched
+ * may differ in that character, and `matches` decides; the text of the entry does not change.
  */
-const said = (member: string) => `(replace(body, '\\u0000', '\\ufffd')::json ->> '${member}')`
-const column = (member: string) => `${member} text COLLATE "C" GENERATED ALWAYS AS (${said(member)}) STORED`
+const readable = (body: string) => `replace(${body}, '\\u0000', '\\ufffd')::json`
+/** What is searched, one column each. */
+export const words = ['kind', 'at', 'peer', 'jti', 'purpose', 'department', 'code', 'outcome'] as const
+/** As `outcomesOf` has it. */
+const outcomeOf = (row: string) => `CASE ${row}.kind WHEN 'answered' THEN 'answered' WHEN 'refused' THEN 'refused'
+    WHEN 'declined' THEN 'refused' WHEN 'outcome' THEN ${row}.outcome END`
 const isInbound = `jti IS NOT NULL AND kind NOT IN ('asked', 'outcome')`
 
 /** Each with its text, so that a changed one is found; the language is PL/pgSQL throughout. */
@@ -25,6 +29,7 @@ const functions: readonly { readonly head: string; readonly name: string; readon
     body: `BEGIN RAISE EXCEPTION 'the ledger takes nothing back: % of %', TG_OP, TG_TABLE_NAME USING ERRCODE = 'XQ001'; END`,
   },
   {
+    // Fills the columns that are searched, whoever inserts: they cannot say anything else than the text.
     name: 'follow_head',
     head: 'follow_head() RETURNS trigger',
     body: `DECLARE
@@ -36,6 +41,9 @@ BEGIN
   IF NEW.ix IS DISTINCT FROM the_index + 1 OR NEW.previous IS DISTINCT FROM the_head THEN
     RAISE EXCEPTION 'an entry follows the head' USING ERRCODE = 'XQ001';
   END IF;
+  SELECT said.* INTO ${words.map(word => `NEW.${word}`).join(', ')}
+    FROM json_to_record(${readable('NEW.body')}) AS said (${words.map(word => `${word} text`).join(', ')});
+  NEW.outcome := ${outcomeOf('NEW')};
   RETURN NEW;
 END`,
   },
@@ -119,7 +127,7 @@ BEGIN
       END IF;
       INSERT INTO subject (uscc, ix)
         SELECT DISTINCT uscc, the_index FROM json_array_elements_text(
-          coalesce(replace(the_item.body, '\\u0000', '\\ufffd')::json -> 'subjects', '[]')) AS uscc;
+          coalesce(${readable('the_item.body')} -> 'subjects', '[]')) AS uscc;
       place := the_index; before_it := the_head; its_link := the_link;
       the_index := the_index + 1;
       the_head := the_link;
@@ -219,11 +227,7 @@ const tables = [
     body text COLLATE "C" NOT NULL,
     previous bytea NOT NULL CHECK (length(previous) = 32),
     link bytea NOT NULL CHECK (link = sha256('\\x02'::bytea || previous || sha256('\\x00'::bytea || convert_to(body, 'UTF8')))),
-    ${column('kind')} NOT NULL,
-    ${column('at')} NOT NULL,
-    ${['peer', 'jti', 'purpose', 'department', 'code'].map(column).join(',\n    ')},
-    outcome text COLLATE "C" GENERATED ALWAYS AS (CASE ${said('kind')} WHEN 'answered' THEN 'answered'
-      WHEN 'refused' THEN 'refused' WHEN 'declined' THEN 'refused' WHEN 'outcome' THEN ${said('outcome')} END) STORED
+    ${words.map(word => `${word} text COLLATE "C"`).join(',\n    ')}
   )`,
   `CREATE UNIQUE INDEX entry_inbound ON entry (peer, jti) WHERE ${isInbound}`,
   `CREATE INDEX entry_at ON entry (at, ix)`,

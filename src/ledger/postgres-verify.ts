@@ -10,7 +10,7 @@ import {
   storedText,
   unavailable,
 } from './postgres.ts'
-import { tableFaults } from './postgres-tables.ts'
+import { tableFaults, words } from './postgres-tables.ts'
 import {
   type Batch,
   fault,
@@ -35,7 +35,14 @@ const WalkedRow = EvidenceRow.extend({
   link: Bytes,
   expires_at: place.nullable(),
   found: place.nullable(),
+  ...eachWord(z.string().nullable()),
 })
+const Said = z.object({ ...eachWord(z.string().optional()), subjects: z.array(z.string()).optional() })
+
+/** A form for each of the columns that are searched. */
+function eachWord<T extends z.ZodType>(form: T) {
+  return { kind: form, at: form, peer: form, jti: form, purpose: form, department: form, code: form, outcome: form }
+}
 
 /**
  * Verifies a ledger in use or at rest, over a connection that needs to read only. Throws `ledger.unavailable` when the
@@ -84,13 +91,15 @@ export async function* batches(sql: Connection): AsyncGenerator<Batch> {
     const read = await sql`
       SELECT entry.ix, body, previous, link, expires_at, question, answer, header, before, after, signature,
           (SELECT min(ix) FROM entry AS other WHERE other.peer = entry.peer AND other.jti = entry.jti
-            AND other.jti IS NOT NULL AND other.kind NOT IN ('asked', 'outcome')) AS found
+            AND other.jti IS NOT NULL AND other.kind NOT IN ('asked', 'outcome')) AS found,
+          ${sql([...words])}
         FROM entry LEFT JOIN evidence ON evidence.ix = entry.ix LEFT JOIN signed ON signed.ix = entry.ix
         WHERE entry.ix >= ${from} ORDER BY entry.ix LIMIT ${BATCH}`
     const walked = z.array(WalkedRow).parse(read)
     const last = walked.at(-1)
     const isLast = walked.length < BATCH || last === undefined
     const to = isLast ? Number.MAX_SAFE_INTEGER : last.ix
+    const astray = await findAstray(sql, walked)
     const found = new Map(walked.map(row => [row.ix, row.found ?? undefined]))
     yield {
       rows: walked.map(row => ({
@@ -99,6 +108,7 @@ export async function* batches(sql: Connection): AsyncGenerator<Batch> {
         previous: row.previous,
         link: row.link,
         held: heldIn(row),
+        isAstray: astray.has(row.ix),
       })),
       strays: {
         evidence: await indexes(sql`SELECT ix FROM evidence WHERE ix BETWEEN ${from} AND ${to}
@@ -125,6 +135,41 @@ function heldIn({
   if (until === null) return undefined
   const signed = before === null ? undefined : { header, before, after, signature }
   return { question: storedText(question), answer: storedText(answer), until, signed }
+}
+
+/** Rows whose searched columns are not what their texts say, or whose subjects are not all found. */
+async function findAstray(sql: Connection, rows: readonly z.infer<typeof WalkedRow>[]): Promise<ReadonlySet<number>> {
+  const astray = new Set<number>()
+  const subjects: { readonly uscc: string; readonly ix: number }[] = []
+  for (const row of rows) {
+    const entry = Said.safeParse(parsed(row.body)).data
+    if (entry === undefined) continue
+    for (const word of words) {
+      const said = word === 'outcome' ? outcomeOf(entry) : entry[word]
+      if ((row[word] ?? undefined) !== said?.replaceAll('\u0000', '\ufffd')) astray.add(row.ix)
+    }
+    for (const uscc of entry.subjects ?? []) subjects.push({ uscc, ix: row.ix })
+  }
+  const missing =
+    await sql`SELECT ix FROM json_to_recordset(${JSON.stringify(subjects)}::text::json) AS said (uscc text, ix bigint)
+    WHERE NOT EXISTS (SELECT FROM subject WHERE subject.uscc = said.uscc AND subject.ix = said.ix)`
+  for (const { ix } of z.array(IndexRow).parse(missing)) astray.add(ix)
+  return astray
+}
+
+/** As the trigger `follow_head` has it. */
+function outcomeOf({ kind, outcome }: z.infer<typeof Said>): string | undefined {
+  if (kind === 'answered') return 'answered'
+  if (kind === 'refused' || kind === 'declined') return 'refused'
+  return kind === 'outcome' ? outcome : undefined
+}
+
+function parsed(body: string): unknown {
+  try {
+    return JSON.parse(body)
+  } catch {
+    return undefined
+  }
 }
 
 async function indexes(rows: PromiseLike<readonly unknown[]>): Promise<number[]> {

@@ -122,7 +122,7 @@ export async function openPostgresStore(url: string) {
     const identity = await reading.ask(readIdentity)
     return store(identity)
   } catch (fault) {
-    await Promise.all([writing.close(), reading.close()])
+    await Promise.all([writing.close(), reading.close(), leading.close()])
     throw unavailable(fault)
   }
 

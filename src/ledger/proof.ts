@@ -27,7 +27,7 @@ export async function proofOf(store: LogStore, index: number): Promise<string> {
 }
 
 /** A proof taken apart; undefined where it is not in the one form. What is `extra` in it proves nothing, and is not taken. */
-export function readProof(text: string): { index: number; hashes: Uint8Array[]; note: string } | undefined {
+function readProof(text: string): { index: number; hashes: Uint8Array[]; note: string } | undefined {
   const end = text.indexOf('\n\n')
   const [first, second = '', ...lines] = text.slice(0, Math.max(0, end)).split('\n')
   const index = second.startsWith('index ') ? readSize(second.slice('index '.length)) : undefined

@@ -30,8 +30,8 @@ export type Bits = Uint32Array
 
 /** A segment that is being made, or one that was kept. */
 export type Segment = {
-  /** Sets the bits of the entries that may have the term. */
-  mark(term: Term, bits: Bits): void
+  /** Sets the bits of the entries that may have the term; gives whether there are any. */
+  mark(term: Term, bits: Bits): boolean
   /** Epoch milliseconds of the earliest and the latest of every 64 entries, in turn. */
   times(): Float64Array
   /** The sixteenths in which an entry's text may have this part, as bits. */
@@ -123,7 +123,13 @@ export function draft(): Draft {
 
     mark: (term, bits) => {
       const print = fingerprint(term)
-      for (let i = 0; i < count; i += 1) if (prints[i] === print) set(bits, places[i] ?? 0)
+      let any = false
+      for (let i = 0; i < count; i += 1) {
+        if (prints[i] !== print) continue
+        set(bits, places[i] ?? 0)
+        any = true
+      }
+      return any
     },
 
     blocks: () => {
@@ -214,12 +220,14 @@ export function kept(read: (block: number) => Uint8Array): Segment {
     mark: (term, bits) => {
       const print = fingerprint(term)
       const owner = own.indexOf(print)
-      if (owner === -1) unpack(read(print >>> 22), print, bits)
+      if (owner === -1) return unpack(read(print >>> 22), print, bits)
+      const block = read(OWNERS + 1 + owner)
+      if (block.byteLength < BITMAP) for (const place of new Uint16Array(aligned(block))) set(bits, place)
       else {
-        const block = read(OWNERS + 1 + owner)
-        if (block.byteLength === BITMAP) merge(bits, new Uint32Array(aligned(block)), (one, other) => one | other)
-        else for (const place of new Uint16Array(aligned(block))) set(bits, place)
+        const all = new Uint32Array(aligned(block))
+        for (let i = 0; i < WORDS; i += 1) bits[i] = (bits[i] ?? 0) | (all[i] ?? 0)
       }
+      return true
     },
   }
 }
@@ -228,15 +236,15 @@ function aligned(bytes: Uint8Array): ArrayBuffer {
   return new Uint8Array(bytes).buffer
 }
 
-function unpack(bytes: Uint8Array, print: number, bits: Bits): void {
+function unpack(bytes: Uint8Array, print: number, bits: Bits): boolean {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  let any = false
   for (let at = 0; at < view.byteLength; at += POSTING) {
-    if (view.getUint32(at) === print) set(bits, view.getUint16(at + 4))
+    if (view.getUint32(at) !== print) continue
+    set(bits, view.getUint16(at + 4))
+    any = true
   }
-}
-
-function merge(bits: Bits, others: Bits, of: (one: number, other: number) => number): void {
-  for (let i = 0; i < WORDS; i += 1) bits[i] = of(bits[i] ?? 0, others[i] ?? 0)
+  return any
 }
 
 /**
@@ -254,13 +262,16 @@ export function candidates(
   if (latest < from || earliest >= until) return undefined
   const among = segment.parts(part)
   if (among === 0) return undefined
-  const found = new Uint32Array(WORDS).fill(0xffffffff)
+  let found: Bits | undefined
   for (const terms of asked) {
     const having = new Uint32Array(WORDS)
-    for (const term of terms) segment.mark(term, having)
-    merge(found, having, (one, other) => one & other)
-    if (found.every(word => word === 0)) return undefined
+    let any = false
+    for (const term of terms) any = segment.mark(term, having) || any
+    if (!any) return undefined
+    if (found !== undefined) for (let i = 0; i < WORDS; i += 1) having[i] = (having[i] ?? 0) & (found[i] ?? 0)
+    found = having
   }
+  found ??= new Uint32Array(WORDS).fill(0xffffffff)
   for (let i = 0; i < 16; i += 1) if ((among & (1 << i)) === 0) found.fill(0, (i * PART) / 32, ((i + 1) * PART) / 32)
   if (earliest < from || latest >= until) {
     const times = segment.times()

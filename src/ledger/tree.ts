@@ -13,7 +13,7 @@ import { hash } from 'node:crypto'
 export type Range = { readonly start: number; readonly end: number }
 
 /** A perfect subtree: the leaves index · 2^level to (index + 1) · 2^level. */
-export type Node = { readonly level: number; readonly index: number }
+type Node = { readonly level: number; readonly index: number }
 
 /** Gives the hash of each perfect subtree, in the order asked. Whatever keeps a tree is a function of this form. */
 export type ReadHashes = (nodes: readonly Node[]) => Promise<readonly Uint8Array[]>

@@ -12,6 +12,7 @@ import {
 } from './entry.ts'
 import { contradiction, isBody, lacking, putTogether, receiptIn, type Signed } from './evidence.ts'
 import type { Evidence } from './ledger.ts'
+import type { LogFault } from './log-audit.ts'
 
 /**
  * - `unreadable`: SQLite itself cannot read the file, or a column holds what it never should.
@@ -28,6 +29,7 @@ import type { Evidence } from './ledger.ts'
  * - `evidence-missing`: evidence that came with the entry, or a part of it, was removed before its day.
  * - `evidence-stray`: evidence, or a signature, without what it belongs to.
  * - `receipt-broken`: a receipt, in an answer that was signed or held by somebody, is not what stands at its place.
+ * - `tile-missing`, `tile-changed`, `checkpoint-broken`: the log is not that of these entries (`log-audit.ts`).
  */
 type FaultName =
   | 'unreadable'
@@ -44,6 +46,7 @@ type FaultName =
   | 'evidence-missing'
   | 'evidence-stray'
   | 'receipt-broken'
+  | LogFault['name']
 
 /** One thing that is wrong, at which entry, in words for an operator. Never holds what an entry says. */
 export type Fault = { readonly name: FaultName; readonly index: number | undefined; readonly detail: string }
@@ -90,6 +93,8 @@ export type Row = {
   readonly previous: Uint8Array
   readonly link: Uint8Array
   readonly held: Held | undefined
+  /** By what is searched the entry is another than by its text; where an engine keeps the two apart. */
+  readonly isAstray?: boolean
 }
 
 /** Rows in the order of their indexes, and evidence and signatures of the same indexes that belong to nothing. */
@@ -170,6 +175,7 @@ export class Walk {
       yield fault('malformed', index, 'the text is not an entry in its canonical form')
       return
     }
+    if (row.isAstray === true) yield fault('edited', index, 'what is searched is not what the text says')
     if (entry.city !== this.identity.city) yield fault('foreign', index, 'an entry of another city')
     const message = messageOf(entry)
     if (found && message && found(index, message.peer, message.jti) !== index) {

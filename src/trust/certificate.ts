@@ -9,7 +9,7 @@ import { type CrlStore, type RevocationReason, revocationOf } from './revocation
 import { type Certificate, extension, hasKnownAlgorithm, isSignedBy, keyKind, keyUsage } from './x509.ts'
 
 export type { PeerName } from './names.ts'
-export { type Crl, type CrlStore, crlStore, readCrls } from './revocation.ts'
+export { type Crl, type CrlStore, crlStore, readCrl, readCrls } from './revocation.ts'
 export { type Certificate, readCertificate, readCertificates } from './x509.ts'
 
 export const SERVER_AUTH = '1.3.6.1.5.5.7.3.1'

@@ -46,8 +46,8 @@ export function readCrls(pem: string): Crl[] {
   return pemBlocks(pem, 'X509 CRL').map(readCrl)
 }
 
-/** RFC 5280 section 5.1: version 2, with nextUpdate and CRLNumber, complete and about its own issuer's certificates. */
-function readCrl(source: Uint8Array): Crl {
+/** Reads one DER list (RFC 5280 section 5.1): version 2, with nextUpdate and CRLNumber, complete and about its own issuer's certificates. Throws Malformed. */
+export function readCrl(source: Uint8Array): Crl {
   const der = Uint8Array.from(source)
   const { tbs, fields, algorithm, signature } = readSigned(der)
   if (natural(fields.take(INTEGER)) !== 1n) throw new Malformed('CRL not of version 2')

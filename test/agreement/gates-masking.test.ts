@@ -1,7 +1,10 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { look, NAME, NUMBER, PERSONAL } from '#agreement/look.ts'
 import { maskHolder, maskText, maskValue } from '#agreement/mask.ts'
-import { completeUscc } from '#protocol/subject.ts'
+import { hideNames } from '#agreement/names.ts'
+import { hideLikelyNumbers, hideNumbers } from '#agreement/numbers.ts'
+import { completeUscc, maskPersonalNumbers } from '#protocol/subject.ts'
 
 const digits = (least: number, most = least) =>
   fc.array(fc.constantFrom(...'0123456789'), { minLength: least, maxLength: most }).map(each => each.join(''))
@@ -33,6 +36,21 @@ const written = (number: fc.Arbitrary<string>) =>
       const grouped = groups.length > 6 ? text : groups.join(between)
       return wide ? grouped.replaceAll(/[0-9]/g, digit => String.fromCharCode(digit.charCodeAt(0) + 0xfee0)) : grouped
     })
+/** Without a separator: 051258281234, 01058281234. */
+const landline = fc
+  .tuple(fc.constantFrom('010', '021', '0512', '0752', '0574'), fc.constantFrom(...'2345678'), digits(7))
+  .map(parts => parts.join(''))
+const isNoFirm = (number: string) => number.length !== 18 || maskText(`的${number}，账户`) !== `的${number}，账户`
+/** A card of another scheme, by its check digit alone (ISO/IEC 7812). */
+const luhn = digits(15, 18)
+  .map(body => {
+    const sum = [...body].reverse().reduce((total, digit, i) => {
+      const value = Number(digit) * (i % 2 === 0 ? 2 : 1)
+      return total + (value > 9 ? value - 9 : value)
+    }, 0)
+    return `${body}${(10 - (sum % 10)) % 10}`
+  })
+  .filter(isNoFirm)
 const personal = fc.oneof(
   written(fc.oneof(identity, oldIdentity, mobile, card)),
   fc
@@ -42,16 +60,28 @@ const personal = fc.oneof(
   fc
     .tuple(fc.constantFrom('0512-', '(0752) ', '010－'), digits(8))
     .map(parts => parts.join('').replace('(0752) ', '(0752) ')),
+  landline,
+  luhn,
+  fc
+    .tuple(fc.constantFrom('打入银行卡', '汇款至账户中国银行', '转账 ', '其账下'), digits(12, 22).filter(isNoFirm))
+    .map(p => p.join('')),
+  fc.tuple(digits(12, 22).filter(isNoFirm), fc.constantFrom('（账户）', '的银行账号')).map(p => p.join('')),
+  fc.tuple(fc.constantFrom('+86 ', '＋86-', '+'), fc.constantFrom('512', '10', '752'), digits(8)).map(p => p.join('')),
   fc
     .tuple(fc.constantFrom('身份证号码：', '护照 ', '港澳居民来往内地通行证'), fc.constantFrom('', 'E', 'H'), digits(8))
     .map(p => p.join('')),
 )
 const prose = fc
-  .array(
-    fc.constantFrom(...'未按规定处理污水的行为，经查：违反《水污染防治法》。罚款人民币伍万元整（虚构）；于其厂区'),
-    { maxLength: 20 },
-  )
+  .array(fc.constantFrom(...'未按规定排放污水，经查：违反《水污染防治法》。罚款伍万元整（虚构）；于其厂区'), {
+    maxLength: 20,
+  })
   .map(each => each.join(''))
+
+/** Such codes exist: all eighteen characters are digits. */
+const digitsOnly =
+  Array.from({ length: 200 }, (_, i) => completeUscc(`913202811234${String(5000 + i)}`)).find(code =>
+    /^[0-9]{18}$/.test(code),
+  ) ?? ''
 
 const bare = (text: string) => text.normalize('NFKC').replaceAll(/[^0-9A-Za-z*]/g, '')
 
@@ -83,12 +113,72 @@ describe('no text leaves', () => {
     )
   })
 
+  it('unmasked that the one look at its characters rules out', () => {
+    const pieces = fc.constantFrom(
+      ...'0123456789０一二〇⓪①٣𝟗 -－.·()（）人者东事江X\u200d\ufeff',
+      '股东',
+      '个体',
+      '电话',
+    )
+    fc.assert(
+      fc.property(fc.array(fc.oneof(pieces, personal), { maxLength: 40 }), parts => {
+        const text = parts.join('')
+        const seen = look(text)
+        if ((seen & NUMBER) === 0) expect(hideLikelyNumbers(hideNumbers(text))).toBe(text)
+        if ((seen & PERSONAL) === 0) expect(maskPersonalNumbers(text)).toBe(text)
+        if ((seen & NAME) === 0) expect(hideNames(text)).toBe(text)
+      }),
+      { numRuns: 5000 },
+    )
+  })
+
+  it('with the name of a person behind a role, whatever follows', () => {
+    const role = fc.constantFrom(
+      '当事人',
+      '股东',
+      '法定代表人',
+      '负责人',
+      '董事长',
+      '经营者',
+      '驾驶员',
+      '员工',
+      '合伙人',
+    )
+    const between = fc.constantFrom('', '：', '为', ' ', '（', '、')
+    const name = fc.constantFrom('张三', '李小明', '欧阳建国', '王五', '陈志强', '劉德華', '古丽·买买提')
+    const after = fc.constantFrom(
+      '，',
+      '。',
+      '违反规定',
+      '在现场',
+      '未到场',
+      '先生',
+      '持股百分之三十',
+      '）',
+      '于当日',
+      '',
+    )
+    fc.assert(
+      fc.property(prose, role, between, name, after, (before, ...parts) => {
+        const text = `${before}。${parts.join('')}`
+        expect(maskText(text)).not.toContain(parts[2])
+      }),
+      { numRuns: 3000 },
+    )
+  })
+
   it.each([
     ['经办人：李四，已办结', '经办人：**，已办结'],
     ['法定代表人张三丰未到场', '法定代表人***未到场'],
     ['联系人 王五（电话：0512-58281234）', '联系人 **（电话：****-********）'],
     ['经营者为欧阳明，', '经营者为***，'],
     ['主要负责人：赵一', '主要负责人：**'],
+    ['当事人张三违反规定', '当事人**违反规定'],
+    ['股东李小明认缴出资', '股东***认缴出资'],
+    ['當事人張三豐於廠區', '當事人***於廠區'],
+    ['执行董事、王强，持股', '执行董事、**，持股'],
+    ['张三（法定代表人）', '**（法定代表人）'],
+    ['驾驶员阿迪力·买买提，', '驾驶员*******，'],
   ])('with the name behind a role: %s', (text, masked) => {
     expect(maskText(text)).toBe(masked)
   })
@@ -101,6 +191,23 @@ describe('no text leaves', () => {
     '11441300007187648G',
     completeUscc('91320281MA1TE100'),
     '业主委员会',
+    '当事人应当在十五日内申请行政复议',
+    '当事人于2026年3月1日提出申请',
+    '股东会决议，股东江苏阳光集团有限公司认缴',
+    '当事人：江阴示例一号纺织（集团）有限公司',
+    '法人单位在本市注册',
+    // Codes of firms and offices, of digits alone too, wherever they stand.
+    digitsOnly,
+    `统一社会信用代码：${digitsOnly}`,
+    `个体工商户${completeUscc('92320281MA1TE200')}`,
+    // Numbers of decisions, licences, permits and registrations.
+    '许可证编号：4111111111111111',
+    '工程规划许可证号4111111111111111号',
+    '第051258281234号',
+    '苏B2-20260001',
+    '工商注册号320281000012345',
+    '个体工商户登记证号320281600023456',
+    '账外销售收入123456789.50元，罚款1234567890元',
     '工作人员检查时',
   ])('with less than it may have: %s stays as it is', text => {
     expect(maskText(text)).toBe(text)
@@ -119,9 +226,21 @@ describe('the holder of a record', () => {
     expect(maskHolder(name)).toBe(masked)
   })
 
-  it('who is an enterprise keeps its name', () => {
-    expect(maskHolder('万达', 'enterprise')).toBe('万达')
+  it.each([
+    ['张 三', '***'],
+    ['欧阳明月', '****'],
+    ['阿迪力·买买提', '*******'],
+    ['張國榮', '***'],
+  ])('who is a person under the code of a firm: %s leaves as %s', (name, masked) => {
+    expect(maskHolder(name).replace(' ', '*')).toBe(masked)
   })
+
+  it.each(['江阴示例一号纺织（集团）有限公司', '万达广场', '中国建设银行', '江苏阳光集团有限公司', '向阳村卫生室'])(
+    'who is an enterprise keeps its name: %s',
+    name => {
+      expect(maskHolder(name)).toBe(name)
+    },
+  )
 })
 
 describe('a value', () => {

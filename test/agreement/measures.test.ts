@@ -255,6 +255,19 @@ describe('a verdict', () => {
     expect(judged([entry('wage-arrears')], without).verdict).toBe('no')
   })
 
+  it.each<[string, WireRecord, string]>([
+    ['speaks of a broken commitment', entry('wage-arrears', { reason: '欠薪，未履行承诺' }), 'record.escalation-doubt'],
+    ['is a notice by its own city', { ...entry('wage-arrears'), notice: true }, 'record.notice'],
+    ['says it was made by counting', entry('wage-arrears', { reason: '系统自动列入' }), 'record.computed'],
+  ])(
+    'is unknown where an entry on a severe list %s: it is neither relied on nor taken for nothing',
+    (_, record, why) => {
+      const verdict = judged([record])
+      expect(verdict).toMatchObject({ verdict: 'unknown', reliedOn: [], why: [{ code: 'measure.incomplete' }] })
+      expect(verdict.setAside.map(each => each.why.code)).toEqual([why])
+    },
+  )
+
   it('is unknown where the end of an entry cannot be read', () => {
     const { verdict, why } = judged([entry('wage-arrears', { publishedUntil: { untranslated: '不详' } })])
     expect([verdict, why.map(({ code }) => code)]).toEqual(['unknown', ['recognition.date']])

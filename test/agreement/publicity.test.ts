@@ -1,7 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { recordsOf } from '#agreement/disclose.ts'
 import { lastPublicDay } from '#agreement/publicity.ts'
 import type { Value } from '#protocol/message.ts'
+import { readSubject, subjectKinds } from '#protocol/subject.ts'
 import type { SharedRecord } from '#schema/record.ts'
 import { vocabulary } from '../schema/cities.ts'
 
@@ -200,5 +202,37 @@ describe('whatever a table says', () => {
         expect(known !== undefined && doubted !== undefined && known <= doubted).toBe(true)
       }),
     )
+  })
+})
+
+describe('the end of publicity on the wire', () => {
+  const subject = readSubject('91320281XX0000000R')
+  const clause = {
+    clause: '第三条',
+    kinds: new Set(subjectKinds),
+    level: 'public' as const,
+    fields: new Set(['decided', 'publishedUntil']),
+    lists: undefined,
+    schemes: undefined,
+  }
+  const ground = { giver: 'jiangyin', vocabulary, families: new Map([['penalty', [clause]]]) }
+  /** The end that leaves of a general penalty decided on 2026-05-06, whose table states an end. */
+  const leaving = (stated: string | undefined, over: Partial<SharedRecord> = {}) => {
+    const fields = { decided: '2026-05-06', grade: graded('general'), ...(stated && { publishedUntil: stated }) }
+    const found = { ...record, subject: subject.uscc, publishedUntil: stated, fields, ...over }
+    const records = new Map([[subject.uscc as string, [found]]])
+    const shared = [{ family: 'penalty', records, freshness: { family: 'penalty', status: 'fresh' as const } }]
+    return recordsOf(subject, shared, ground, '2026-11-22')[0]?.fields['publishedUntil']
+  }
+
+  it.each<[string, string | undefined, Partial<SharedRecord>, string]>([
+    ['that of the rule where the table says later', '2029-05-06', {}, '2027-05-06'],
+    ['that of the rule where the table says for ever', 'indefinite', {}, '2027-05-06'],
+    ['that of the rule where the table says nothing', undefined, {}, '2027-05-06'],
+    ['that of the table where it is earlier', '2027-01-01', {}, '2027-01-01'],
+    ['that of its sector while nothing was corrected', '2028-01-01', { uncorrected: true }, '2028-01-01'],
+    ['no other for the day on which it is taken off its list', '2029-05-06', { endedOn: '2027-02-01' }, '2027-05-06'],
+  ])('is %s', (_, stated, over, end) => {
+    expect(leaving(stated, over)).toBe(end)
   })
 })

@@ -367,6 +367,13 @@ describe('a rating', () => {
     expect(found?.why?.en).toMatch(/[a-z]/)
   })
 
+  it('is recognised with a mark where its end is not told, or was not asked for', () => {
+    expect(here(rating('tax-2025', 'a'))).toMatchObject({ outcome: 'recognised', endUnknown: true })
+    expect(here(rating('tax-2025', 'a', { validUntil: today }))).not.toHaveProperty('endUnknown')
+    expect(here(rating('tax-2025', 'a', { validUntil: '2026-11-21' }))).not.toHaveProperty('endUnknown')
+    expect(here(entry('wage-arrears'))).not.toHaveProperty('endUnknown')
+  })
+
   it('is valid to the end of its last day', () => {
     expect(why(rating('tax-2025', 'a', { validUntil: today }))).toEqual(['recognised', undefined])
     expect(why(rating('tax-2025', 'a', { validUntil: 'indefinite' }))).toEqual(['recognised', undefined])
@@ -416,6 +423,21 @@ describe('a list entry', () => {
       'a red list without anything',
       entry('tax-a', { document: '', authority: '' }),
       ['refused', 'recognition.list-basis'],
+    ],
+    [
+      'a severe list, made by counting in its own words',
+      entry('wage-arrears', { reason: '系統自動列入黑名單' }),
+      ['refused', 'record.computed'],
+    ],
+    [
+      'a severe list, of a broken commitment in its own words',
+      entry('wage-arrears', { reason: '拖欠工资，未履行承诺' }),
+      ['informational', 'record.escalation-doubt'],
+    ],
+    [
+      'a local list, of a first offence',
+      entry('local-black', { reason: '首违不罚' }),
+      ['refused', 'record.escalation'],
     ],
     ['a black list of the city alone', entry('local-black'), ['informational', 'recognition.none']],
     ['an honour of the city alone', entry('honour'), ['informational', 'recognition.information']],

@@ -56,9 +56,13 @@ describe('the page of agreements', () => {
   it('names the lists of each clause by itself: no clause lends another its lists', async () => {
     const { city } = here.running.gateway('jiangyin')
     const signed = city.agreements.find('jimo-jiangyin-2026')
-    const page = said((await here.by.viewer.get('/console/agreements?agreement=jimo-jiangyin-2026&peer=jimo&way=in')).text)
+    const page = said(
+      (await here.by.viewer.get('/console/agreements?agreement=jimo-jiangyin-2026&peer=jimo&way=in')).text,
+    )
     const grants = signed?.text.grants.filter(({ from }) => from.includes('jimo')) ?? []
-    const named = grants.flatMap(({ clause, families }) => (families['list']?.lists ?? []).map(list => ({ clause, list })))
+    const named = grants.flatMap(({ clause, families }) =>
+      (families['list']?.lists ?? []).map(list => ({ clause, list })),
+    )
     expect(named.length).toBeGreaterThan(2)
     for (const { clause, list } of named) {
       const name = city.vocabulary.lists.get(list)?.zh ?? ''

@@ -1,18 +1,15 @@
 /** Pictures of every page for the manual: both languages, on a desk, on a phone and on paper, of a federation that lives for a minute. */
-import { execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Page } from 'playwright-core'
 import type { Role } from '../../src/console/staff.ts'
 import { openBrowser, seat, type Width } from './browser.ts'
+import { withPalette } from './png.ts'
 import { mandatesOf, names, openScene, USCC, usualDay } from './scene.ts'
 
 const folder = process.argv[2] ?? join(import.meta.dirname, '..', '..', 'docs', 'images')
 /** What is below this is the same again, and no picture of a page for a book is longer. */
 const MOST = 2_400
-/** Turns a picture into one of few colours, a third of its bytes, where ImageMagick is there. */
-const CONVERT = ['/usr/bin/convert', '/usr/local/bin/convert'].find(path => existsSync(path))
-
 await using scene = await openScene({
   cities: ['jiangyin', 'huizhou', 'jimo', 'ningbo', 'quzhou', 'suqian'],
   play: usualDay,
@@ -28,7 +25,7 @@ type Shot = {
   readonly name: string
   readonly path: string
   readonly role?: Role | 'nobody'
-  /** What is done on the page before the picture. */
+  /** What is done on the page before the picture; done once, and its result is looked at again. */
   readonly act?: (page: Page) => Promise<void>
   readonly paper?: true
 }
@@ -51,17 +48,20 @@ const shots: readonly Shot[] = [
   { name: 'originals', path: `/entry/${answered}/originals` },
   { name: 'enterprise', path: `/enterprise?code=${USCC}`, role: 'auditor' },
   { name: 'enterprise-sheet', path: `/enterprise/print?code=${USCC}`, role: 'auditor', paper: true },
-  { name: 'ask', path: '/ask' },
-  { name: 'answer', path: '/ask', act: asks },
-  { name: 'report', path: '/report', act: asks },
   { name: 'agreements', path: '/agreements' },
   { name: 'agreement', path: '/agreements', act: page => page.click('main table a') },
   { name: 'mappings', path: '/mappings' },
   { name: 'members', path: '/members' },
   { name: 'unusual', path: '/unusual' },
+  { name: 'records', path: '/records', role: 'auditor' },
   { name: 'viewer', path: '/in', role: 'viewer' },
+  { name: 'ask', path: '/ask' },
+  { name: 'answer', path: '/ask', act: asks },
+  { name: 'report', path: '/report', act: asks },
   { name: 'not-permitted', path: '/unusual', role: 'viewer' },
 ]
+
+const done = new Map<string, string>()
 
 mkdirSync(folder, { recursive: true })
 const browser = await openBrowser()
@@ -84,16 +84,16 @@ async function takeAll(lang: 'zh' | 'en', width: Width, paper = false): Promise<
       await page.emulateMedia({ media: 'print' })
       await page.setViewportSize({ width: 794, height: 1123 })
     }
-    await page.goto(`${scene.url}/console${path}${path.includes('?') ? '&' : '?'}lang=${lang}`, {
-      waitUntil: 'networkidle',
-    })
-    await act?.(page)
+    const to = new URL(done.get(name) ?? `${scene.url}/console${path}`)
+    to.searchParams.set('lang', lang)
+    await page.goto(to.href, { waitUntil: 'networkidle' })
+    if (!done.has(name)) await act?.(page)
+    if (act === asks) done.set(name, page.url())
     await page.waitForLoadState('networkidle')
     const { width: wide, height } = (await page.locator('html').boundingBox()) ?? { width: 0, height: 0 }
     const file = join(folder, `console-${name}-${lang}-${paper ? 'print' : width}.png`)
     const clip = { x: 0, y: 0, width: wide, height: Math.min(height, MOST) }
-    await page.screenshot({ path: file, fullPage: true, clip })
-    if (CONVERT !== undefined) execFileSync(CONVERT, [file, '-strip', '-colors', '48', `PNG8:${file}`])
+    writeFileSync(file, withPalette(await page.screenshot({ fullPage: true, clip })))
     await context.close()
     console.log(file)
   }

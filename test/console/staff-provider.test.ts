@@ -73,6 +73,19 @@ describe('signing in through the provider', () => {
     expect((await who.get(out.location)).text).toContain(`${city.provider.issuer}/session/end`)
   })
 
+  it('anew ends the session before, which a thief may hold', async () => {
+    await using city = await openCity()
+    city.provider.people.set('wang', { roles: 'credit' })
+    const who = city.door.visitor()
+    await signIn(city, who, 'wang')
+    const thief = city.door.visitor()
+    for (const [name, value] of who.jar) thief.jar.set(name, value)
+    expect((await thief.get('/console')).status).toBe(200)
+    await signIn(city, who, 'wang')
+    expect((await thief.get('/console')).status).toBe(303)
+    expect((await who.get('/console')).status).toBe(200)
+  })
+
   it('asks with PKCE, state and nonce that are new each time', async () => {
     await using city = await openCity()
     const asked = async () => {

@@ -99,6 +99,25 @@ describe('the page of unusual use', () => {
     expect(page).toContain(masked)
   })
 
+  it('sees a peer walk through codes over the wire, and counts it in the metrics until somebody answers for it', async () => {
+    await using other = await staffed()
+    const subjects = Array.from({ length: 60 }, (_, i) => company(i * 3))
+    expect((await other.running.query('huizhou', 'jiangyin', { subjects })).status).toBe(200)
+    const page = said((await other.by.auditor.get('/console/unusual')).text)
+    expect(page).toMatch(/惠州市? · 逐个试查代码 待核实/)
+    expect(page).toMatch(
+      /一小时内查询了 60 个从未问过的代码（达到 40 个即留意）：其中最多 \d+ 个前后相连成串，所查主体 100% 查无记录/,
+    )
+    const line = 'xinqiao_unusual_use{direction="in",asker="huizhou",rule="walk"}'
+    const metrics = async () => (await fetch(`${other.running.gateway('jiangyin').insideUrl}/metrics`)).text()
+    expect(await metrics()).toContain(`${line} 1`)
+    const form = (await other.by.operator.get('/console/unusual')).text
+    const [, alert = ''] = /name="alert" value="(walk[^"]+)"/.exec(form) ?? []
+    await other.by.operator.post('/console/unusual', { _csrf: tokenIn(form), alert, reason: '联调测试' })
+    await other.by.auditor.get('/console/unusual')
+    expect(await metrics()).not.toContain(line)
+  })
+
   it('finds alerts and answers again after a restart, in the ledger alone', async () => {
     await here.running.restart('jiangyin')
     const { visitor } = await import('./visitor.ts')

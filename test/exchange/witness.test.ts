@@ -1,13 +1,16 @@
 import { copyFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { openGossip } from '#exchange/gossip.ts'
 import { addRequest, logOf } from '#exchange/witness.ts'
 import { cosignerKey, isSigned, logKey, readNote, signCheckpoint } from '#ledger/checkpoint.ts'
 import { leafHash, nextLink, originLink } from '#ledger/entry.ts'
 import { witnessName } from '#ledger/log.ts'
+import { openLogStoreAt } from '#ledger/open.ts'
 import { createLedger } from '#ledger/sqlite.ts'
 import { readLedgerIdentity, text } from '#ledger/tables.ts'
 import { emptyRoot } from '#ledger/tree.ts'
+import { refuse } from '#protocol/refusal.ts'
 import { newLogKey } from '#trust/keys.ts'
 import { type Running, runFederation } from '../federation.ts'
 import { tamper } from '../ledger/sample.ts'
@@ -240,6 +243,41 @@ describe('a city that restores an old log', () => {
     await running.start('huizhou')
     const page = async () => (await fetch(`${running.gateway('huizhou').insideUrl}/metrics`)).text()
     await expect.poll(page, { timeout: 10_000 }).toContain('xinqiao_log_contradiction{city="jiangyin"} 1')
+  })
+
+  it('is found when it shows itself three times and proves nothing, and not when it cannot be reached', async () => {
+    await using running = await cities()
+    await of(running, 'jiangyin').gossip.round()
+    await grow(running, 'jiangyin', 2)
+    const { post, members } = running.gateway('huizhou').city
+    const { log, witness } = of(running, 'huizhou')
+    await using store = await openLogStoreAt(fileOf(running, 'huizhou'))
+    let status = 0
+    const gossip = openGossip({
+      us: 'huizhou',
+      store,
+      log,
+      witness,
+      members,
+      acquaint: async () => {},
+      now: Date.now,
+      alarm: () => {},
+      note: () => {},
+      post: {
+        fetch: async (peer, path, body) => {
+          if (!path.startsWith('/log/proof/')) return post.fetch(peer, path, body)
+          if (status === 0) throw refuse('peer.unreachable')
+          return { status, text: '' }
+        },
+      },
+    })
+    for (let round = 0; round < 5; round += 1) await gossip.round()
+    expect(await found(running, 'huizhou')).toEqual([])
+    status = 503
+    for (let round = 0; round < 2; round += 1) await gossip.round()
+    expect(await found(running, 'huizhou')).toEqual([])
+    await gossip.round()
+    expect(await found(running, 'huizhou')).toEqual(['jiangyin rewritten'])
   })
 
   it('is found though it grew again beyond what was seen', async () => {

@@ -4,7 +4,7 @@ import { cosign, cosignerKey, logKey, readSigned } from '#ledger/checkpoint.ts'
 import type { Ledger } from '#ledger/ledger.ts'
 import { openLog } from '#ledger/log.ts'
 import { auditLog } from '#ledger/log-audit.ts'
-import { openLedgerAt, openLogStoreAt } from '#ledger/open.ts'
+import { openLedgerAt, openLogStoreAt, verifyLedgerAt } from '#ledger/open.ts'
 import { proofOf, provenBy } from '#ledger/proof.ts'
 import { openLogStore } from '#ledger/sqlite-log.ts'
 import { emptyRoot, HASH_LENGTH, provesConsistency, provesInclusion, TILE_WIDTH } from '#ledger/tree.ts'
@@ -248,6 +248,15 @@ describe('what is made once more from the entries', () => {
     for await (const { name, index } of auditLog(store)) names.push(`${name} ${index}`)
     return names
   }
+
+  it('is a part of verifying the ledger', async () => {
+    const { path, ledger, log } = await logged()
+    await grow(ledger, 300)
+    await log.integrate()
+    expect(await verifyLedgerAt(path)).toMatchObject({ verified: true, faults: [] })
+    tamper(path, db => db.exec('DELETE FROM tile'))
+    expect(await verifyLedgerAt(path)).toMatchObject({ verified: false, faults: [{ name: 'tile-missing', index: 0 }] })
+  })
 
   it.each([
     ['as it was', '', []],

@@ -126,13 +126,15 @@ describe('what is found in PostgreSQL', () => {
       'an edit with its own link made anew',
       `UPDATE entry SET body = replace(body, 'bidding', 'lending'), link = sha256('\\x02'::bytea || previous
         || sha256('\\x00'::bytea || convert_to(replace(body, 'bidding', 'lending'), 'UTF8'))) WHERE ix = 2`,
-      ['receipt-broken 2', 'link-broken 3'],
+      ['edited 2', 'receipt-broken 2', 'link-broken 3'],
     ],
     [
       'evidence of another entry',
       'UPDATE evidence SET question = (SELECT question FROM evidence WHERE ix = 1) WHERE ix = 2',
       ['evidence-swapped 2'],
     ],
+    ['a search that is led astray', `UPDATE entry SET peer = 'wuxi' WHERE ix = 2`, ['edited 2']],
+    ['a subject that is not found', 'DELETE FROM subject WHERE ix = 2', ['edited 2']],
     [
       'evidence that is gone',
       'DELETE FROM evidence WHERE ix = 2; DELETE FROM signed WHERE ix = 2',

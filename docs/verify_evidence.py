@@ -1,0 +1,198 @@
+#!/usr/bin/env python3
+"""Verifies a file of evidence 证据文件 (docs/evidence.md) with the federation's root certificate and nothing else.
+
+    python3 verify_evidence.py FILE root.pem
+
+Written from the description of the format, apart from the gateway. It needs Python 3.8 or later and the command `openssl`, 3.0
+or later. Exit status 0: the file proves itself. 1: it does not, and every fault is printed with its entry. Certificates are judged
+by `openssl verify -x509_strict`, without the federation's closed profile; signatures by ES256 and Ed25519, others are faults here.
+"""
+import base64, hashlib, json, ssl, subprocess, sys, tempfile
+from datetime import datetime
+
+SLACK = 310  # seconds between a message and its entry: 300 that a question lives, 10 between two clocks
+MESSAGES, STATEMENTS = "2.25.305419355372480554288331454216116675501", "2.25.62011045556956870471791065649333587181"
+STATEMENT = "entity-statement+jwt"
+scratch, faults = tempfile.TemporaryDirectory(), []
+
+sha = lambda *parts: hashlib.sha256(b"".join(parts)).digest()
+b64u = lambda data: base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+unb64u = lambda text: base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+canonical = lambda value: json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)  # RFC 8785, for what stands here
+seconds = lambda instant: datetime.fromisoformat(instant.replace("Z", "+00:00")).timestamp()
+entity = lambda city: f"xinqiao://{city}.city"
+
+
+def must(holds, what):
+    if not holds:
+        raise ValueError(what)
+
+
+def put(data):
+    with tempfile.NamedTemporaryFile(delete=False, dir=scratch.name) as held:
+        held.write(data if isinstance(data, bytes) else data.encode())
+    return held.name
+
+
+def openssl(*words, data=b""):
+    done = subprocess.run(["openssl", *words], input=data, capture_output=True)
+    return done.stdout.decode() if done.returncode == 0 else None
+
+
+def is_signed(public, alg, data, signature):
+    """`public` is a key as PEM; `signature` is as in a JWS: of ES256 r and s, 32 bytes each, which OpenSSL takes as DER."""
+    if alg == "Ed25519":
+        return openssl("pkeyutl", "-verify", "-rawin", "-pubin", "-inkey", put(public), "-sigfile", put(signature), "-in", put(data)) is not None
+    if alg != "ES256" or len(signature) != 64:
+        return False
+    numbers = [int.from_bytes(half, "big") for half in (signature[:32], signature[32:])]
+    der = b"".join(bytes([2, n.bit_length() // 8 + 1]) + n.to_bytes(n.bit_length() // 8 + 1, "big") for n in numbers)
+    return openssl("dgst", "-sha256", "-verify", put(public), "-signature", put(bytes([0x30, len(der)]) + der), data=data) is not None
+
+
+def certified(chain, name, purpose, at):
+    """The public key of a chain (DER) that led to the root at that time, bears this name and no other, and is not revoked since."""
+    leaf, issuers = put(ssl.DER_cert_to_PEM_cert(chain[0])), put("".join(map(ssl.DER_cert_to_PEM_cert, chain[1:])))
+    path = ["verify", "-x509_strict", "-CAfile", root, *(["-untrusted", issuers] if chain[1:] else [])]
+    must(openssl(*path, "-attime", str(int(at)), leaf), "certificate: no path to the root at that time")
+    must(openssl(*path, "-no_check_time", "-crl_check_all", "-CRLfile", lists, leaf), "certificate: revoked, or on no list")
+    said = openssl("x509", "-in", leaf, "-noout", "-ext", "subjectAltName,extendedKeyUsage").split("\n")
+    must(f"URI:{name}" in map(str.strip, said) and purpose in map(str.strip, said), f"certificate: not {name}'s for this")
+    return openssl("x509", "-in", leaf, "-noout", "-pubkey")
+
+
+def proved(token, typ, chain_of, name, purpose, at):
+    """The claims of a compact JWS that `name` signed, and the text that was signed."""
+    header, payload, signature = token.split(".")
+    head, claims, text = json.loads(unb64u(header)), json.loads(unb64u(payload)), f"{header}.{payload}".encode()
+    must(head["typ"] == typ, f"signature: a message of another kind, {head['typ']}")
+    chain = chain_of(head, claims)
+    must(chain and b64u(sha(chain[0])) == head["x5t#S256"], "certificate: not in the file")
+    must(is_signed(certified(chain, name, purpose, at), head["alg"], text, unb64u(signature)), "signature: not that of the key")
+    return claims, text
+
+
+def published(head, claims):
+    """The chain of a key that a statement publishes itself."""
+    return next(([base64.b64decode(each) for each in key["x5c"]] for key in claims["jwks"]["keys"] if key["kid"] == head["kid"]), None)
+
+
+def log_key(city):
+    """The Ed25519 key of a city's log, by what the city says of itself: 33 bytes, the first the type."""
+    claims, _ = proved(header["statements"][city], STATEMENT, published, entity(city), MESSAGES, made)
+    must(claims["iss"] == claims["sub"] == entity(city) and entity(city) in members, f"log: {city} is no member")
+    name, _, key = claims["metadata"]["xinqiao_gateway"]["log"]["key"].split("+", 2)
+    must(name.startswith(f"xinqiao/{city}/"), "log: that of another city")
+    return name, base64.b64decode(key)[1:]
+
+
+def is_noted(name, kind, key, text_of):
+    """When a note bears a good signature of this name and key: its time for a cosigner (4), 0 for the log (1); None where it bears none."""
+    number = sha(name.encode(), b"\n", bytes([kind]), key)[:4]
+    public = ssl.DER_cert_to_PEM_cert(bytes.fromhex("302a300506032b6570032100") + key).replace("CERTIFICATE", "PUBLIC KEY")
+    for line in note_signatures:
+        data = base64.b64decode(line.split(" ")[2])
+        if line.split(" ")[1] == name and data[:4] == number:
+            time, signature = (int.from_bytes(data[4:12], "big"), data[12:]) if kind == 4 else (0, data[4:])
+            must(is_signed(public, "Ed25519", text_of(time).encode(), signature), f"cosignature: not that of {name}")
+            return time
+    return None
+
+
+def is_included(leaf, index, size, proof, root_hash):
+    """RFC 9162 section 2.1.3.2."""
+    number, last, value = index, size - 1, leaf
+    for each in map(base64.b64decode, proof):
+        if last == 0:
+            return False
+        if number & 1 or number == last:
+            value = sha(b"\1", each, value)
+            while not number & 1 and number:
+                number, last = number >> 1, last >> 1
+        else:
+            value = sha(b"\1", value, each)
+        number, last = number >> 1, last >> 1
+    return last == 0 and value == root_hash
+
+
+def exchange(line, entry, leaf):
+    """The signed texts of one entry: whose they are, and that they say what the entry says."""
+    ours, held, at = entry["kind"] in ("asked", "outcome"), line["evidence"], seconds(entry["at"])
+    asker, asked = (entry["city"], entry["peer"]) if ours else (entry["peer"], entry["city"])
+    by = lambda token, typ, city: proved(token, typ, lambda head, _: chains.get(head["x5t#S256"]), entity(city), MESSAGES, at)
+    if "question" in held:
+        claims, text = by(held["question"], "credit-query+jwt", asker)
+        must(b64u(sha(text)) == entry["questionHash"], "evidence: another question")
+        must([claims["iss"], claims["aud"]] == [asker, asked] and all(claims[name] == entry[name] for name in ("jti", "agreement", "purpose")), "binding: the question is not the entry's")
+        must(abs(claims["iat"] - at) <= SLACK, "time: the question was signed at another time")
+    answer = held.get("answer")
+    if answer is not None and answer.startswith("{"):
+        must(b64u(sha(answer.encode())) == entry["answerDigest"], "evidence: another answer")
+    elif answer is not None:
+        answered = entry["kind"] == "answered" or entry.get("outcome") == "answered"
+        claims, _ = by(answer, "credit-answer+jwt" if answered else "credit-refusal+jwt", asked)
+        must(not answered or b64u(sha(canonical(claims["answer"]).encode())) == entry["answerDigest"], "evidence: another answer")
+        must([claims["iss"], claims["aud"], claims["req_jti"], claims["req_hash"]] == [asked, asker, entry["jti"], entry["questionHash"]], "binding: it answers another question")
+        must(abs(claims["iat"] - at) <= SLACK, "time: the answer was signed at another time")
+        place = entry["receipt"] if ours else {"index": line["index"], "leaf": b64u(leaf), "link": line["link"]}
+        must(all(claims["receipt"][name] == place[name] for name in ("index", "leaf", "link")), "receipt: of another place")
+
+
+def one(line, before):
+    entry, leaf, held = json.loads(line["text"]), sha(b"\0", line["text"].encode()), line["evidence"]
+    must(before is None or line["index"] > before["index"], "order: entries go up")
+    must(canonical(entry) == line["text"] and entry["city"] == header["city"], "entry: not canonical, or another city's")
+    must(is_included(leaf, line["index"], size, line["proof"], root_hash), "inclusion: not in the tree of the checkpoint")
+    previous = line.get("previous")
+    must(line["index"] == 0 if previous is None else b64u(sha(b"\2", unb64u(previous), leaf)) == line["link"], "link: it does not follow")
+    must(before is None or before["index"] + 1 < line["index"] or before["link"] == previous, "link: it follows another entry")
+    must(all(seconds(entry["at"]) <= time + 10 for time in [made, *witnesses.values()]), "time: later than it was seen")
+    due = "heldUntil" in entry and seconds(entry["heldUntil"]) > made
+    if held == "none":
+        must("heldUntil" not in entry, "missing: the entry came with evidence")
+    elif isinstance(held, str):
+        must(held == "expired" and "heldUntil" in entry and not due, "missing: it was to be held longer")
+    else:
+        exchange(line, entry, leaf)
+        counts["exchanges"] += 1
+    counts["entries"] += 1
+    counts["expired"] += held == "expired"
+
+
+def attempt(where, work):
+    try:
+        return work()
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError) as fault:
+        faults.append(f"{where}: {fault if isinstance(fault, ValueError) else f'malformed: {fault!r}'}")
+
+
+with open(sys.argv[1], encoding="utf-8", newline="\n") as source:
+    lines = [json.loads(text) for text in source]
+root, header, counts = sys.argv[2], lines[0], {"entries": 0, "exchanges": 0, "expired": 0}
+made, lists = seconds(header["made"]), put("".join(ssl.DER_cert_to_PEM_cert(base64.b64decode(each)).replace("CERTIFICATE", "X509 CRL") for each in header["lists"]))
+roll = attempt("roll", lambda: proved(header["roll"]["roll"], STATEMENT, published, entity("federation"), STATEMENTS, made)[0])
+members = [each["sub"] for each in roll["metadata"]["xinqiao_federation"]["members"]] if roll else []
+note_text, _, signature_lines = header["checkpoint"].rpartition("\n\n")
+note_text, note_signatures = note_text + "\n", signature_lines.splitlines()
+origin, size, root_hash = note_text.split("\n")[0], int(note_text.split("\n")[1]), base64.b64decode(note_text.split("\n")[2])
+log = attempt("log", lambda: log_key(header["city"])) or (None, bytes(32))
+if log[0] != origin or origin != f"xinqiao/{header['city']}/{header['ledger']}" or attempt("checkpoint", lambda: is_noted(*[log[0], 1, log[1]], lambda _: note_text)) is None:
+    faults.append("checkpoint: not signed by the log of this city")
+witnesses = {}
+for city in header["statements"]:
+    if city != header["city"]:
+        key = attempt(f"statement of {city}", lambda: log_key(city))
+        time = key and attempt(city, lambda: is_noted(f"xinqiao/{city}/witness", 4, key[1], lambda time: f"cosignature/v1\ntime {time}\n{note_text}"))
+        witnesses.update({city: time} if time else {})
+chains, before = {}, None
+for line in lines[1:-1]:
+    if line["line"] == "certificate":
+        chain = [base64.b64decode(each) for each in line["chain"]]
+        chains[b64u(sha(chain[0]))] = chain
+    else:
+        attempt(f"#{line['index']}", lambda: one(line, before))
+        before = line
+if lines[-1] != {"line": "end", "entries": sum(line["line"] == "entry" for line in lines)}:
+    faults.append("truncated: the end is not that of these entries")
+print("\n".join(faults) or f"{counts['entries']} entries of {origin} stand in its first {size}; {counts['exchanges']} with signed texts, {counts['expired']} expired; cosigned by {', '.join(witnesses) or 'nobody'}")
+sys.exit(1 if faults else 0)

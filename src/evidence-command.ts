@@ -1,0 +1,202 @@
+/** `xinqiao evidence`: taken out of the ledger into one file, and verified wherever that file comes to, without network or configuration. */
+import {
+  closeSync,
+  createReadStream,
+  existsSync,
+  fsyncSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs'
+import { userInfo } from 'node:os'
+import { z } from 'zod'
+import type { Proof, Said } from '#exchange/proof.ts'
+import type { Selection } from '#ledger/bundle.ts'
+import { ConfigurationError, type Fault } from '#protocol/fault.ts'
+import { Refusal } from '#protocol/refusal.ts'
+import { readSubject } from '#protocol/subject.ts'
+import type { Exported } from './evidence.ts'
+import { type Command, cityId, ENV, type Exit, Failure, needed, optional, parse, settingsFrom, Usage } from './words.ts'
+
+export const evidenceCommand: Command = {
+  usage: [
+    `evidence export --out FILE [--from DAY] [--to DAY] [--peer CITY] [--subject CODE] [--by NAME] [--wait SECONDS] ${ENV}`,
+    'evidence verify FILE --root FILE [--json]',
+  ],
+  zh: '导出证据文件；只凭该文件和联盟根证书离线核验',
+  en: 'take evidence out into one file; verify such a file with nothing but the federation’s root',
+  more: `  export           网关运行时即可；导出本身记入日志 also while gateways run; the taking is recorded in the ledger
+  --out FILE       证据文件，只有本人可读 the file, readable by you alone; it must not be there yet
+  --from, --to     起止日期（北京时间，含首尾） days in Asia/Shanghai, both included, for example 2026-11-22
+  --peer CITY      只导出与该城市的往来 only what was exchanged with this city
+  --subject CODE   只导出涉及该主体的条目 only what is about this subject
+  --by NAME        导出人姓名，默认为操作系统账户 who takes it; default: the account of the operating system
+  --wait SECONDS   等待其他城市副署检查点的时间，默认 20 秒 how long to wait for cosignatures of peers; default 20
+  verify           不需要网络、配置或日志 needs no network, configuration or ledger
+  --root FILE      联盟根证书（PEM） the federation’s root certificate
+
+例 examples:
+  xinqiao evidence export --out case-118.evidence --from 2026-11-01 --to 2026-11-22 --peer huizhou --env xinqiao.env
+  xinqiao evidence verify case-118.evidence --root root.pem`,
+  run: evidence,
+}
+
+async function evidence(words: string[]): Promise<Exit> {
+  const option = { type: 'string' } as const
+  const { values, positionals } = parse(words, {
+    env: option,
+    out: option,
+    from: option,
+    to: option,
+    peer: option,
+    subject: option,
+    by: option,
+    wait: option,
+    root: option,
+    json: { type: 'boolean' },
+  })
+  const [action, file, ...rest] = positionals
+  if (action === 'export' && file === undefined) return await take(values)
+  if (action === 'verify' && file !== undefined && rest.length === 0) return await verify(file, values)
+  throw new Usage('evidence export|verify')
+}
+
+type Values = Readonly<Record<string, unknown>>
+
+async function take(values: Values): Promise<Exit> {
+  const { writeLine } = await import('#ledger/bundle.ts')
+  const { openLedgerAt, openLogStoreAt } = await import('#ledger/open.ts')
+  const { readIdentity } = await import('./configuration.ts')
+  const { exportEvidence } = await import('./evidence.ts')
+  const out = needed(values, 'out')
+  const selection = selected(values)
+  const by = optional(values, 'by') ?? userInfo().username
+  if (by.length < 1 || by.length > 80) throw new Usage('--by has 1 to 80 characters')
+  const wait = Number(optional(values, 'wait') ?? 20)
+  if (!Number.isInteger(wait) || wait < 0 || wait > 600) throw new Usage('--wait is a number of seconds up to 600')
+  if (existsSync(out)) throw new Failure(`已有此文件 it is there already: ${out}`, 'name another file')
+  const settings = settingsFrom(values)
+  const faults: Fault[] = []
+  const { members, keys } = await readIdentity(settings, Date.now, faults)
+  if (members === undefined || keys === undefined) throw new ConfigurationError(faults)
+  const unfinished = `${out}.new`
+  rmSync(unfinished, { force: true })
+  // Evidence names enterprises: the file is its owner's alone from its first byte.
+  const handle = openSync(unfinished, 'wx', 0o600)
+  try {
+    const told = await mended(async () => {
+      await using ledger = await openLedgerAt(settings.ledger, settings.city)
+      await using store = await openLogStoreAt(settings.ledger)
+      return await exportEvidence({
+        ...{ ledger, store, members, keys, selection, by, data: settings.data, now: Date.now },
+        patience: wait * 1000,
+        write: line => void writeSync(handle, writeLine(line)),
+        progress,
+      })
+    })
+    if (told === undefined) throw new Failure('没有符合条件的条目 nothing fits', 'choose other days, or another peer')
+    fsyncSync(handle)
+    renameSync(unfinished, out)
+    console.log(summary(out, told))
+    return 0
+  } finally {
+    closeSync(handle)
+    rmSync(unfinished, { force: true })
+  }
+}
+
+function selected(values: Values): Selection {
+  const day = (name: string) => {
+    const text = optional(values, name)
+    if (text !== undefined && !z.iso.date().safeParse(text).success)
+      throw new Usage(`--${name} is a day such as 2026-11-22`)
+    return text
+  }
+  const [from, to, peer, subject] = [day('from'), day('to'), optional(values, 'peer'), optional(values, 'subject')]
+  if (from !== undefined && to !== undefined && to < from) throw new Usage('--to is before --from')
+  return {
+    ...(from !== undefined && { from }),
+    ...(to !== undefined && { to }),
+    ...(peer !== undefined && { peer: cityId(peer) }),
+    ...(subject !== undefined && { subject: codeIn(subject) }),
+  }
+}
+
+function codeIn(text: string): string {
+  try {
+    return readSubject(text).uscc
+  } catch (fault) {
+    if (fault instanceof Refusal) throw new Usage(`--subject: ${fault.public.en}`)
+    throw fault
+  }
+}
+
+/** What an operator can mend is said in a sentence. */
+async function mended<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (fault) {
+    if (!(fault instanceof Refusal)) throw fault
+    throw new Failure(fault.detail ?? fault.public.en, fault.hint)
+  }
+}
+
+/** One line on standard error: written over on a terminal, every ten thousand entries elsewhere. */
+function progress(done: number, total: number): void {
+  const isLast = done === total
+  if (process.stderr.isTTY) {
+    if (done % 100 === 0 || isLast) process.stderr.write(`\r${done}/${total}${isLast ? '\n' : ''}`)
+  } else if (done % 10_000 === 0 || isLast) process.stderr.write(`${done}/${total}\n`)
+}
+
+function summary(out: string, { entries, expired, missing, checkpoint, cosignatures }: Exported): string {
+  const lines = [
+    `${out}: ${entries} 条 entries，检查点 checkpoint ${checkpoint}，副署 cosignatures ${cosignatures}`,
+    ...(expired > 0
+      ? [`  ${expired} 条的原文已过保存期，只有摘要 the texts of ${expired} have expired: digests only`]
+      : []),
+    ...(missing > 0 ? [`  ${missing} 条的原文缺失 the texts of ${missing} are missing: verify the ledger`] : []),
+    ...(cosignatures === 0
+      ? ['  尚无其他城市副署 no other city has cosigned it yet: export again when gateways have met']
+      : []),
+  ]
+  return lines.join('\n')
+}
+
+async function verify(file: string, values: Values): Promise<Exit> {
+  const { proveEvidence, faultWords } = await import('#exchange/proof.ts')
+  const { linesOf } = await import('#ledger/bundle.ts')
+  const root = needed(values, 'root')
+  if (!existsSync(file)) throw new Failure(`没有此文件 there is no such file: ${file}`, 'name a file of evidence')
+  const proof = await proveEvidence(linesOf(createReadStream(file)), await rootsIn(root), Date.now())
+  console.log(values['json'] === true ? JSON.stringify(proof) : describe(file, proof, faultWords))
+  return proof.verified ? 0 : 1
+}
+
+async function rootsIn(file: string) {
+  const { readCertificates } = await import('#trust/certificate.ts')
+  const { Malformed } = await import('#trust/der.ts')
+  try {
+    return readCertificates(readFileSync(file, 'utf8'))
+  } catch (fault) {
+    if (!(fault instanceof Malformed)) throw fault
+    throw new Failure(`${file}: ${fault.message}`, 'name the PEM file of the federation’s root certificate')
+  }
+}
+
+type Words = Readonly<Record<Proof['faults'][number]['name'], Said>>
+
+function describe(file: string, { verified, faults, faultCount, proves, limits }: Proof, faultWords: Words): string {
+  const both = ({ zh, en }: Said) => `  · ${zh}\n    ${en}`
+  const lines = [`${file}: ${verified ? '核验通过 verified' : `核验未通过 NOT verified，${faultCount} 处 faults`}`]
+  for (const { name, index, detail } of faults) {
+    const { zh, en } = faultWords[name]
+    lines.push(`  ${name}${index === undefined ? '' : ` #${index}`}: ${zh} ${en} (${detail})`)
+  }
+  if (faultCount > faults.length) lines.push(`  另有 and ${faultCount - faults.length} more`)
+  if (verified) lines.push('证明 It proves:', ...proves.map(both))
+  lines.push('不证明 It does not prove:', ...limits.map(both))
+  return lines.join('\n')
+}

@@ -1,0 +1,435 @@
+import { spawnSync } from 'node:child_process'
+import { generateKeyPairSync } from 'node:crypto'
+import { readFileSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import type { Proof } from '#exchange/proof.ts'
+import { type EntryLine, type Header, type Line, writeLine } from '#ledger/bundle.ts'
+import { cosign, readCheckpoint, signCheckpoint } from '#ledger/checkpoint.ts'
+import { witnessName } from '#ledger/log.ts'
+import { createLedgerAt, openLedgerAt } from '#ledger/open.ts'
+import { evidenceCommand } from '../src/evidence-command.ts'
+import { home } from '../src/federation.ts'
+import { folder, judged, taken } from './evidence.ts'
+import { type Running, runFederation } from './federation.ts'
+import { postgresEngine } from './ledger/engines.ts'
+import { answered } from './ledger/sample.ts'
+
+/** Rounds that the gateways make by themselves are far apart: here each is called for. */
+const SELDOM = 3_600_000
+const SUBJECT = '91320281250344877K'
+
+type Options = Parameters<typeof runFederation>[0]
+
+/** Cities that know each other's logs; Huizhou and Jiangyin asked each other, and were answered and refused. */
+async function busy(options: Options = {}): Promise<Running> {
+  const running = await runFederation({ cities: ['jiangyin', 'huizhou', 'jimo'], round: SELDOM, ...options })
+  for (const { id } of running.federation.cities.slice(0, -1)) await running.restart(id)
+  for (const { id } of running.federation.cities) {
+    const { members, acquaint } = running.gateway(id).city
+    for (const peer of members.all) if (peer.id !== id) await acquaint(peer.id)
+  }
+  const question = { peer: 'jiangyin', subjects: [SUBJECT], purpose: 'tendering', matter: '惠招〔2026〕118号' }
+  expect((await running.ask('huizhou', question)).body.peers[0]?.outcome).toBe('answered')
+  expect((await running.ask('jiangyin', { ...question, peer: 'huizhou' })).status).toBe(200)
+  expect((await running.query('huizhou', 'jiangyin', { purpose: 'party' })).status).toBe(400)
+  expect((await running.query('huizhou', 'jiangyin')).status).toBe(200)
+  await met(running)
+  return running
+}
+
+/** Every city's log is brought up to its ledger, and cosigned. */
+async function met(running: Running): Promise<void> {
+  for (const { id } of running.federation.cities) {
+    await running.gateway(id).transparency.log.integrate()
+    await running.gateway(id).transparency.gossip.round()
+  }
+}
+
+const faults = ({ faults }: Proof) => faults.map(({ name, index }) => `${name} ${index ?? '-'}`)
+const isEntry = (line: Line): line is EntryLine => line.line === 'entry'
+
+let running: Running
+let lines: Line[]
+beforeAll(async () => {
+  running = await busy()
+  lines = (await taken(running, 'jiangyin')).lines
+}, 120_000)
+afterAll(() => running[Symbol.asyncDispose]())
+
+describe('evidence of a city', () => {
+  it('proves itself with nothing but the federation’s root, and says what it proves and what not', async () => {
+    const proof = await judged(running, lines)
+    expect(faults(proof)).toEqual([])
+    expect(proof).toMatchObject({
+      verified: true,
+      of: { city: 'jiangyin', ledger: running.gateway('jiangyin').city.ledger.id },
+      checkpoint: { cosigned: [{ city: 'huizhou' }, { city: 'jimo' }] },
+      questions: 4,
+      answers: 4,
+      unsigned: 0,
+      expired: 0,
+      ranges: [[0, proof.entries - 1]],
+    })
+    const said = proof.proves.map(({ en }) => en).join('\n')
+    expect(said).toMatch(/not rewritten after .+, as witnessed by huizhou \(.+\), jimo/)
+    for (const { zh } of [...proof.proves, ...proof.limits]) expect(zh).toMatch(/\p{Script=Han}/u)
+    expect(proof.limits.map(({ en }) => en).join()).toContain('that the cities’ own records were right')
+  })
+
+  it('is taken again with the same entries to the letter, and each taking is in the ledger', async () => {
+    const again = (await taken(running, 'jiangyin')).lines.filter(isEntry)
+    const count = lines.filter(isEntry).length
+    expect(again.slice(0, count).map(({ text, link }) => text + link)).toEqual(
+      lines.filter(isEntry).map(({ text, link }) => text + link),
+    )
+    expect(JSON.parse(again[count]?.text ?? '')).toMatchObject({
+      ...{ kind: 'staff', staff: '王某', role: 'operator', action: 'exported', page: 'evidence', filter: 'all' },
+    })
+    // The later entries are in a checkpoint of their own, which nobody has cosigned: that is said.
+    const { limits, verified } = await judged(running, (await taken(running, 'jiangyin')).lines)
+    expect(verified).toBe(true)
+    expect(limits.map(({ en }) => en).join()).toContain('no other city has cosigned it')
+    await met(running)
+  })
+
+  it('is of the days, the peer and the subject that were chosen', async () => {
+    const today = Temporal.Now.plainDateISO('Asia/Shanghai')
+    const of = async (selection: Parameters<typeof taken>[2]) => (await taken(running, 'jiangyin', selection)).lines
+    const kinds = (found: readonly Line[]) => found.filter(isEntry).map(({ text }) => JSON.parse(text).kind)
+    const [from, to] = [today.toString(), today.toString()]
+    const chosen = await of({ from, to, peer: 'huizhou', subject: SUBJECT })
+    expect(new Set(kinds(chosen))).toEqual(new Set(['answered', 'asked', 'outcome', 'refused']))
+    expect(faults(await judged(running, chosen))).toEqual([])
+    const recorded = (await of({})).filter(isEntry).at(-1)
+    expect(JSON.parse(recorded?.text ?? '')).toMatchObject({
+      filter: `from=${from}&to=${to}&peer=huizhou&subject=${SUBJECT}`,
+      subjects: [SUBJECT],
+    })
+    for (const nothing of [{ peer: 'jimo' }, { to: '2020-01-01' }, { from: today.add({ days: 1 }).toString() }]) {
+      expect(await taken(running, 'jiangyin', nothing)).toEqual({ lines: [], told: undefined })
+    }
+    await met(running)
+  })
+
+  it('says of entries whose texts have expired that the digests are left', async () => {
+    const { settings } = running.federation.city('jiangyin')
+    {
+      await using ledger = await openLedgerAt(settings.ledger, 'jiangyin', { retentionDays: 0 })
+      const { entry, evidence } = answered({ at: new Date(Date.now() - 1000).toISOString() })
+      const { index } = await ledger.append(entry, evidence)
+      expect(await ledger.letGo([index])).toBe(1)
+    }
+    await met(running)
+    const { lines: all, told } = await taken(running, 'jiangyin')
+    expect(told).toMatchObject({ expired: 1, missing: 0 })
+    const proof = await judged(running, all)
+    expect([proof.verified, proof.expired]).toEqual([true, 1])
+    expect(proof.limits.map(({ en }) => en).join()).toContain('the words of 1 of 9 exchanges')
+  })
+})
+
+/** The same file with one of its entries, or its header, changed. */
+type Change = (line: EntryLine, all: readonly EntryLine[]) => EntryLine | undefined
+const at = (kind: string, work: Change) => (all: readonly Line[]) => {
+  const entries = all.filter(isEntry)
+  const target = entries.find(({ text }) => JSON.parse(text).kind === kind)
+  return all.flatMap(line => (line === target && target !== undefined ? (work(target, entries) ?? []) : [line]))
+}
+const head = (work: (header: Header) => object) => (all: readonly Line[]) =>
+  all.map(line => (line.line === 'header' ? { ...line, ...work(line) } : line))
+const withEvidence = (line: EntryLine, work: (held: { question?: string; answer?: string }) => object): EntryLine =>
+  typeof line.evidence === 'string' ? line : { ...line, evidence: { ...line.evidence, ...work(line.evidence) } }
+const forged = (token = '') => {
+  const [header, payload, signature = ''] = token.split('.')
+  const bytes = Buffer.from(signature, 'base64url')
+  bytes[5] = (bytes[5] ?? 0) ^ 1
+  return `${header}.${payload}.${bytes.toString('base64url')}`
+}
+const other = (line: EntryLine, all: readonly EntryLine[]) =>
+  all.find(each => each.index > line.index && typeof each.evidence === 'object' && each.evidence.question !== undefined)
+const key = generateKeyPairSync('ed25519').privateKey
+
+/** What is done to a file, what it is called (`#` stands for the entry), and what the second verifier says of it. */
+const tampered: [string, (all: readonly Line[]) => readonly Line[], string[], RegExp?][] = [
+  [
+    'an entry that says something else',
+    at('answered', line => ({ ...line, text: line.text.replace('tendering', 'subsidies') })),
+    ['inclusion #', 'link #', 'binding #'],
+    /#\d: inclusion/,
+  ],
+  [
+    'an entry of another city',
+    at('refused', line => ({ ...line, text: line.text.replace('"city":"jiangyin"', '"city":"huizhou"') })),
+    ['entry #'],
+  ],
+  ['an entry less', at('refused', () => undefined), ['truncated -'], /^truncated/],
+  ['an end less', all => all.slice(0, -1), ['truncated -'], /^truncated/m],
+  [
+    'an entry twice',
+    all => all.flatMap(line => (isEntry(line) && line.index === 3 ? [line, line] : [line])),
+    ['order 3', 'link 3', 'truncated -'],
+  ],
+  ['a header twice', all => [...all.slice(0, 1), ...all], ['malformed -']],
+  ['no header', all => all.slice(1), ['malformed -']],
+  [
+    'a place that is another’s',
+    at('answered', line => ({ ...line, proof: line.proof.toReversed() })),
+    ['inclusion #'],
+    /#\d: inclusion/,
+  ],
+  [
+    'a link that is another',
+    at('answered', line => ({ ...line, link: line.previous ?? '' })),
+    ['link #', 'receipt #', 'link +'],
+  ],
+  [
+    'the question of another entry',
+    at('answered', (line, all) => {
+      const from = other(line, all)
+      return withEvidence(line, () => (typeof from?.evidence === 'object' ? { question: from.evidence.question } : {}))
+    }),
+    ['evidence #'],
+    /#\d: evidence/,
+  ],
+  [
+    'a question with a signature that is none',
+    at('answered', line => withEvidence(line, ({ question }) => ({ question: forged(question) }))),
+    ['signature #'],
+    /#\d: signature/,
+  ],
+  [
+    'an answer with a signature that is none',
+    at('outcome', line => withEvidence(line, ({ answer }) => ({ answer: forged(answer) }))),
+    ['signature #'],
+    /#\d: signature/,
+  ],
+  [
+    'texts that expired before their day',
+    at('answered', line => ({ ...line, evidence: 'expired' })),
+    ['missing #'],
+    /#\d: missing/,
+  ],
+  ['texts that never were', at('answered', line => ({ ...line, evidence: 'none' })), ['missing #', 'missing #']],
+  ['an answer less', at('outcome', line => ({ ...line, evidence: {} })), ['missing #']],
+  [
+    'a certificate less',
+    all => all.filter(line => line.line !== 'certificate'),
+    ['certificate 2', 'certificate 2'],
+    /#\d: certificate/,
+  ],
+  [
+    'a checkpoint under another key',
+    head(({ checkpoint }) => {
+      const said = readCheckpoint(checkpoint.slice(0, checkpoint.indexOf('\n\n') + 1))
+      return { checkpoint: said === undefined ? '' : signCheckpoint(said, key) }
+    }),
+    ['checkpoint -'],
+    /^checkpoint/m,
+  ],
+  [
+    'a cosignature that another made',
+    head(({ checkpoint }) => {
+      const said = readCheckpoint(checkpoint.slice(0, checkpoint.indexOf('\n\n') + 1))
+      const [good] = checkpoint.split('\n').filter(line => line.includes('xinqiao/jimo/witness'))
+      const bad = said && cosign(said, witnessName('jimo'), key, Math.floor(Date.now() / 1000))
+      // With the id of the right key, as a forger would write it.
+      const id = Buffer.from(good?.split(' ')[2] ?? '', 'base64').subarray(0, 4)
+      const rest = Buffer.from(bad?.trimEnd().split(' ')[2] ?? '', 'base64').subarray(4)
+      return {
+        checkpoint: checkpoint.replace(
+          good ?? '',
+          `— ${witnessName('jimo')} ${Buffer.concat([id, rest]).toString('base64')}`,
+        ),
+      }
+    }),
+    ['cosignature -'],
+    /cosignature/,
+  ],
+  ['a cosignature by nobody known', head(({ statements: { jimo: _, ...statements } }) => ({ statements })), []],
+  ['nothing of whose log it is', head(() => ({ statements: {} })), ['log -'], /^log/m],
+  [
+    'the word of another city for its own',
+    head(({ statements }) => ({ statements: { ...statements, jiangyin: statements['huizhou'] } })),
+    ['log -'],
+    /^log/m,
+  ],
+  [
+    'a roll less one member',
+    head(({ roll }) => ({ roll: { ...roll, statements: roll.statements.slice(1) } })),
+    ['roll -', 'log -'],
+  ],
+  [
+    'no revocation lists',
+    head(() => ({ lists: [] })),
+    ['roll -', 'log -', 'certificate 2', 'certificate 2'],
+    /#2: certificate: revoked, or on no list/,
+  ],
+  ['a list that is none', head(({ lists }) => ({ lists: [...lists, 'AAAA'] })), ['malformed -']],
+  [
+    'another ledger’s name',
+    head(() => ({ ledger: '00000000-0000-4000-8000-000000000000' })),
+    ['checkpoint -'],
+    /^checkpoint/m,
+  ],
+  [
+    'a day that is still to come',
+    head(() => ({ made: new Date(Date.now() + 86_400_000).toISOString() })),
+    ['future -'],
+  ],
+  [
+    'a day before it was cosigned',
+    head(() => ({ made: new Date(Date.now() - 600_000).toISOString() })),
+    ['cosignature -', 'cosignature -', 'time 0'],
+    /#\d: time/,
+  ],
+]
+
+const python = spawnSync('python3', ['--version']).status === 0 && spawnSync('openssl', ['version']).status === 0
+
+/** What the second verifier says, and how it ends. */
+function second(root: string, all: readonly Line[]): { status: number | null; said: string } {
+  const file = join(folder(), 'file.evidence')
+  writeFileSync(file, all.map(writeLine).join(''))
+  const { status, stdout, stderr } = spawnSync('python3', [join(home, 'docs', 'verify_evidence.py'), file, root])
+  return { status, said: `${stdout}${stderr}` }
+}
+
+describe('evidence that was tampered with', () => {
+  it.each(tampered)('%s is found and named', async (_, work, names) => {
+    const proof = await judged(running, work(lines))
+    const index = proof.faults.find(each => each.index !== undefined)?.index ?? -1
+    const wanted = names.map(name => name.replace('#', String(index)).replace('+', String(index + 1)))
+    expect(faults(proof).slice(0, Math.max(1, wanted.length))).toEqual(wanted)
+    expect(proof.verified).toBe(names.length === 0)
+  })
+
+  it('of another federation, or under another root, is believed in nothing', async () => {
+    await using stranger = await runFederation({ round: SELDOM })
+    const proof = await judged(stranger, lines)
+    expect(new Set(proof.faults.map(({ name }) => name))).toEqual(new Set(['roll', 'log', 'certificate']))
+    expect(proof.proves).toEqual([])
+  })
+
+  it('in another form than the one is not read', async () => {
+    const text = lines.map(writeLine).join('')
+    for (const bad of [
+      text.replace('{', '{ '),
+      text.replace('"line":"header"', '"extra":1,"line":"header"'),
+      text.replace('\n', '\r\n'),
+      text.slice(0, -10),
+      `${text}\n`,
+      '',
+      '{}',
+    ]) {
+      expect((await judged(running, bad)).faults[0]?.name).toMatch(/malformed|truncated/)
+    }
+  })
+})
+
+describe.skipIf(!python)('a second verifier, in Python with openssl', () => {
+  const root = () => join(running.federation.folder, 'certs', 'root.pem')
+
+  it('comes to the same as the first', () => {
+    expect(second(root(), lines)).toEqual({
+      status: 0,
+      said: expect.stringMatching(/^\d+ entries of xinqiao\/jiangyin\/.* cosigned by huizhou, jimo\n$/),
+    })
+  })
+
+  it.each(tampered.flatMap(([name, work, , said]) => (said === undefined ? [] : [[name, work, said] as const])))(
+    'finds %s',
+    (_, work, said) => {
+      expect(second(root(), work(lines))).toEqual({ status: 1, said: expect.stringMatching(said) })
+    },
+    60_000,
+  )
+})
+
+describe('the command', () => {
+  let printed: string[] = []
+  beforeEach(() => {
+    printed = []
+    vi.spyOn(console, 'log').mockImplementation(line => void printed.push(String(line)))
+    vi.spyOn(process.stderr, 'write').mockImplementation(() => true)
+  })
+  afterEach(() => vi.restoreAllMocks())
+  const run = (...words: string[]) => evidenceCommand.run(words)
+  const settings = (city: string) => {
+    const env = join(folder(), 'xinqiao.env')
+    const { environment } = running.federation.city(city)
+    writeFileSync(
+      env,
+      Object.entries(environment)
+        .map(pair => pair.join('='))
+        .join('\n'),
+    )
+    return env
+  }
+
+  it('takes evidence out while the gateway runs, into a file for its owner alone, and verifies it anywhere', async () => {
+    const file = join(folder(), 'case.evidence')
+    const root = join(running.federation.folder, 'certs', 'root.pem')
+    const words = [
+      'export',
+      '--out',
+      file,
+      '--peer',
+      'huizhou',
+      '--wait',
+      '0',
+      '--by',
+      '王某',
+      '--env',
+      settings('jiangyin'),
+    ]
+    expect(await run(...words)).toBe(0)
+    expect(printed.join()).toMatch(/条 entries，检查点 checkpoint \d+/)
+    expect(statSync(file).mode & 0o777).toBe(0o600)
+    expect(await run('verify', file, '--root', root)).toBe(0)
+    expect(printed.at(-1)).toMatch(/核验通过 verified[\s\S]*证明 It proves:[\s\S]*不证明 It does not prove:/)
+    await expect(run(...words)).rejects.toThrow('it is there already')
+    writeFileSync(file, readFileSync(file, 'utf8').replace('tendering', 'subsidies'))
+    expect(await run('verify', file, '--root', root, '--json')).toBe(1)
+    expect(JSON.parse(printed.at(-1) ?? '')).toMatchObject({ verified: false })
+    expect(await run('verify', file, '--root', root)).toBe(1)
+    expect(printed.at(-1)).toMatch(/NOT verified[\s\S]*inclusion #\d+: 条目不在检查点之中/)
+  })
+
+  it.each([
+    ['no action', []],
+    ['no file', ['verify', '--root', 'x']],
+    ['no root', ['verify', 'x']],
+    ['nowhere to write', ['export']],
+    ['a day that is none', ['export', '--out', 'x', '--from', '2026-02-30']],
+    ['an end before its beginning', ['export', '--out', 'x', '--from', '2026-02-02', '--to', '2026-02-01']],
+    ['a subject that is none', ['export', '--out', 'x', '--subject', '12']],
+    ['an unknown option', ['export', '--out', 'x', '--force']],
+  ])('needs the words of a call: %s', async (_, words) => {
+    await expect(run(...words)).rejects.toThrow(/evidence|missing|day|before|--subject|Unknown/)
+  })
+
+  it('says what can be mended', async () => {
+    const env = settings('jiangyin')
+    const nowhere = join(folder(), 'nowhere')
+    await expect(run('verify', nowhere, '--root', nowhere)).rejects.toThrow('no such file')
+    await expect(run('export', '--out', nowhere, '--peer', 'jimo', '--env', env)).rejects.toThrow('nothing fits')
+  })
+})
+
+describe('evidence out of PostgreSQL', () => {
+  const postgres = postgresEngine()
+
+  it('is the same in every respect', async () => {
+    const place = await postgres.room()
+    await createLedgerAt(place, 'jiangyin')
+    const moved: Options = {
+      settle: settings => (settings.city === 'jiangyin' ? { ...settings, ledger: place } : settings),
+    }
+    await using running = await busy({ ...moved, cities: ['jiangyin', 'huizhou'] })
+    const { lines } = await taken(running, 'jiangyin', {}, place)
+    const proof = await judged(running, lines)
+    expect(faults(proof)).toEqual([])
+    expect(proof).toMatchObject({ questions: 4, answers: 4, checkpoint: { cosigned: [{ city: 'huizhou' }] } })
+  }, 120_000)
+})
