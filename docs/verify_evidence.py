@@ -62,14 +62,14 @@ def certified(chain, name, purpose, at):
 
 
 def proved(token, typ, chain_of, name, purpose, at):
-    """The claims of a compact JWS that `name` signed, and the text that was signed."""
+    """The claims of a compact JWS that `name` signed."""
     header, payload, signature = token.split(".")
     head, claims, text = json.loads(unb64u(header)), json.loads(unb64u(payload)), f"{header}.{payload}".encode()
     must(head["typ"] == typ, f"signature: a message of another kind, {head['typ']}")
     chain = chain_of(head, claims)
     must(chain and b64u(sha(chain[0])) == head["x5t#S256"], "certificate: not in the file")
     must(is_signed(certified(chain, name, purpose, at), head["alg"], text, unb64u(signature)), "signature: not that of the key")
-    return claims, text
+    return claims
 
 
 def published(head, claims):
@@ -79,7 +79,7 @@ def published(head, claims):
 
 def log_key(city):
     """The Ed25519 key of a city's log, by what the city says of itself: 33 bytes, the first the type."""
-    claims, _ = proved(header["statements"][city], STATEMENT, published, entity(city), MESSAGES, made)
+    claims = proved(header["statements"][city], STATEMENT, published, entity(city), MESSAGES, made)
     must(claims["iss"] == claims["sub"] == entity(city) and entity(city) in members, f"log: {city} is no member")
     name, _, key = claims["metadata"]["xinqiao_gateway"]["log"]["key"].split("+", 2)
     must(name.startswith(f"xinqiao/{city}/"), "log: that of another city")
@@ -121,8 +121,8 @@ def exchange(line, entry, leaf):
     asker, asked = (entry["city"], entry["peer"]) if ours else (entry["peer"], entry["city"])
     by = lambda token, typ, city: proved(token, typ, lambda head, _: chains.get(head["x5t#S256"]), entity(city), MESSAGES, at)
     if "question" in held:
-        claims, text = by(held["question"], "credit-query+jwt", asker)
-        must(b64u(sha(text)) == entry["questionHash"], "evidence: another question")
+        must(b64u(sha(held["question"].rpartition(".")[0].encode())) == entry["questionHash"], "evidence: another question")
+        claims = by(held["question"], "credit-query+jwt", asker)
         must([claims["iss"], claims["aud"]] == [asker, asked] and all(claims[name] == entry[name] for name in ("jti", "agreement", "purpose")), "binding: the question is not the entry's")
         must(abs(claims["iat"] - at) <= SLACK, "time: the question was signed at another time")
     answer = held.get("answer")
@@ -130,7 +130,7 @@ def exchange(line, entry, leaf):
         must(b64u(sha(answer.encode())) == entry["answerDigest"], "evidence: another answer")
     elif answer is not None:
         answered = entry["kind"] == "answered" or entry.get("outcome") == "answered"
-        claims, _ = by(answer, "credit-answer+jwt" if answered else "credit-refusal+jwt", asked)
+        claims = by(answer, "credit-answer+jwt" if answered else "credit-refusal+jwt", asked)
         must(not answered or b64u(sha(canonical(claims["answer"]).encode())) == entry["answerDigest"], "evidence: another answer")
         must([claims["iss"], claims["aud"], claims["req_jti"], claims["req_hash"]] == [asked, asker, entry["jti"], entry["questionHash"]], "binding: it answers another question")
         must(abs(claims["iat"] - at) <= SLACK, "time: the answer was signed at another time")
@@ -170,7 +170,7 @@ with open(sys.argv[1], encoding="utf-8", newline="\n") as source:
     lines = [json.loads(text) for text in source]
 root, header, counts = sys.argv[2], lines[0], {"entries": 0, "exchanges": 0, "expired": 0}
 made, lists = seconds(header["made"]), put("".join(ssl.DER_cert_to_PEM_cert(base64.b64decode(each)).replace("CERTIFICATE", "X509 CRL") for each in header["lists"]))
-roll = attempt("roll", lambda: proved(header["roll"]["roll"], STATEMENT, published, entity("federation"), STATEMENTS, made)[0])
+roll = attempt("roll", lambda: proved(header["roll"]["roll"], STATEMENT, published, entity("federation"), STATEMENTS, made))
 members = [each["sub"] for each in roll["metadata"]["xinqiao_federation"]["members"]] if roll else []
 note_text, _, signature_lines = header["checkpoint"].rpartition("\n\n")
 note_text, note_signatures = note_text + "\n", signature_lines.splitlines()

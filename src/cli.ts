@@ -15,6 +15,7 @@ import { askInside } from './department-call.ts'
 import { describeAnswer } from './describe.ts'
 import { evidenceCommand } from './evidence-command.ts'
 import { keysCommand } from './keys-command.ts'
+import { ledgerCommand } from './ledger-command.ts'
 import { officeCommand } from './office-command.ts'
 import { reportCommand } from './report-command.ts'
 import { describeSettings, type Settings } from './settings.ts'
@@ -98,12 +99,7 @@ const commands: Readonly<Record<string, Command>> = {
     en: 'sign an agreement with this city’s key; check every party’s signature',
     run: agreement,
   },
-  ledger: {
-    usage: ['ledger verify FILE [--json]'],
-    zh: '离线核验日志',
-    en: 'check a ledger offline, entry by entry',
-    run: ledger,
-  },
+  ledger: ledgerCommand,
   evidence: evidenceCommand,
   certs: {
     usage: certsUsage,
@@ -342,23 +338,6 @@ function inKeptForm(text: string): string {
   } catch {
     return text
   }
-}
-
-async function ledger(words: string[]): Promise<Exit> {
-  const { values, positionals } = parse(words, { json: { type: 'boolean' } })
-  const [action, file] = positionals
-  if (action !== 'verify' || file === undefined) throw new Usage('ledger verify FILE')
-  if (!existsSync(file))
-    throw new Failure(`没有此文件 there is no such file: ${file}`, 'name the file ledger.sqlite of a city')
-  const { verifyLedger } = await import('#ledger/verify.ts')
-  const found = verifyLedger(file)
-  if (values['json'] === true) console.log(JSON.stringify(found))
-  else {
-    console.log(`${file}: ${found.entries} 条 entries，${found.verified ? '核验通过 whole' : '有误 NOT whole'}`)
-    for (const { name, index, detail } of found.faults)
-      console.log(`  ${name}${index === undefined ? '' : ` #${index}`}: ${detail}`)
-  }
-  return found.verified ? 0 : 1
 }
 
 const usageOf = ({ usage }: Command) => usage.map(each => `xinqiao ${each}`).join('\n  ')

@@ -14,9 +14,12 @@ export const ledgerCommand: Command = {
     'ledger move FROM TO [--json]',
     `ledger backup FILE [--json] ${ENV}`,
     `ledger restore FILE [--json] ${ENV}`,
+    `ledger proof INDEX [--out FILE] ${ENV}`,
+    `ledger contradictions [--json] ${ENV}`,
+    `ledger acknowledge CITY --by NAME ${ENV}`,
   ],
-  zh: '核验、建立、迁移、备份和恢复日志',
-  en: 'verify, begin, move, back up and bring back the ledger',
+  zh: '核验、建立、迁移、备份和恢复日志；条目证明与对证',
+  en: 'verify, begin, move, back up and bring back the ledger; its proofs, and contradictions that were found',
   more: `  FILE, FROM, TO   日志文件 ledger.sqlite，或 postgres://… a file, or a PostgreSQL
   verify           逐条核验，不改动日志，网关运行时也可进行 check a ledger entry by entry, also while it is in use
   --receipts FILE  各方持有的回执（JSON 数组）；日志末尾被截去时只有回执能发现
@@ -28,6 +31,9 @@ export const ledgerCommand: Command = {
   backup           网关运行时即可备份，备份为独立的日志文件，写完即核验
                    while gateways run: a ledger file by itself, verified when it is written
   restore          从备份恢复到本市日志的位置；该处不得已有日志 bring a backup back to where the ledger belongs
+  proof            一条记录的包含证明（C2SP tlog-proof），可离线核对 that an entry is in the log, as one text
+  contradictions   本市发现的日志矛盾：谁的日志被改写、分叉、截短或倒回 logs that were found to contradict what they said before
+  acknowledge      负责人已知悉某市的矛盾 somebody in charge knows of a city's contradiction
 
 例 examples:
   xinqiao ledger create --role gateway --env xinqiao.env
@@ -37,6 +43,8 @@ export const ledgerCommand: Command = {
 }
 
 async function ledger(words: string[]): Promise<Exit> {
+  if (/^(proof|contradictions|acknowledge)$/.test(words[0] ?? ''))
+    return (await import('./ledger-log-command.ts')).ledgerLog(words)
   const { copyLedger, moveLedger } = await import('#ledger/copy.ts')
   const { createLedgerAt, verifyLedgerAt } = await import('#ledger/open.ts')
   const option = { type: 'string' } as const
@@ -82,7 +90,7 @@ async function ledger(words: string[]): Promise<Exit> {
       return await mended(async () => tell(place, await copyLedger(first, place, { progress }), inJson))
     }
     default:
-      throw new Usage('ledger verify|create|move|backup|restore')
+      throw new Usage('ledger verify|create|move|backup|restore|proof|contradictions|acknowledge')
   }
 }
 

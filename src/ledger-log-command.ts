@@ -7,13 +7,6 @@ import type { Fault } from '#protocol/fault.ts'
 import { readMembers } from '#trust/members.ts'
 import { cityId, type Exit, Failure, needed, optional, parse, settingsFrom, Usage } from './words.ts'
 
-/** The ways to call it, for the group `ledger`. */
-export const ledgerLogUsage = [
-  'ledger proof INDEX [--out FILE] [--env FILE]',
-  'ledger contradictions [--json] [--env FILE]',
-  'ledger acknowledge CITY --by NAME [--env FILE]',
-] as const
-
 /** Runs `proof`, `contradictions` or `acknowledge`; the words are those behind `ledger`. */
 export async function ledgerLog(words: string[]): Promise<Exit> {
   const option = { type: 'string' } as const
@@ -72,6 +65,6 @@ export async function ledgerLog(words: string[]): Promise<Exit> {
       return 0
     }
     default:
-      throw new Usage(ledgerLogUsage.join('\n'))
+      throw new Usage('ledger proof|contradictions|acknowledge')
   }
 }

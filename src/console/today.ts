@@ -17,6 +17,8 @@ import { type Language, words as shared, spoken } from './words.ts'
 
 const HOUR = 3_600_000
 const DAY = 24 * HOUR
+/** Milliseconds that the page waits for what was just now entered to be counted. */
+const PATIENCE = 1_000
 /** How many of what ends next are shown at once. */
 const ENDINGS = 6
 
@@ -36,6 +38,7 @@ export async function todayPage(c: Visit): Promise<Response> {
   const [t, s] = [words[language], shared[language]]
   const now = desk.city.now()
   const day = dayIn(c)
+  const isWhole = await desk.lookout.caughtUp(PATIENCE)
   const counts = desk.tally.counts(day.from, day.until)
   const [conditions, contradictions, ages, head, came, went] = await Promise.all([
     desk.health(),
@@ -54,6 +57,7 @@ export async function todayPage(c: Visit): Promise<Response> {
 <p><a class="button" href="${BASE}${other === 'yesterday' ? '?day=yesterday' : ''}">${t[`to-${other}`]}</a></p></div>
 ${contradictionsOf(contradictions, c)}
 ${needed(conditions, ends, now, language)}
+${!isWhole && html`<p class="told">${t.counting}</p>`}
 <dl class="figures">
 ${figure(s.inbound, sum(inbound), c, t.refusedOf(countOf(sum(inbound, 'refused'), language)))}
 ${figure(s.outbound, sum(outbound), c, t.unansweredOf(countOf(sum(outbound) - sum(outbound, 'answered'), language)))}
@@ -378,6 +382,10 @@ const words = spoken({
   acknowledge: { zh: '已知悉', en: 'I know of it' },
   refusedOf: (n: string) => ({ zh: `其中未受理 ${n}`, en: `${n} refused` }),
   unansweredOf: (n: string) => ({ zh: `其中未获答复 ${n}`, en: `${n} without an answer` }),
+  counting: {
+    zh: '网关启动不久，日志仍在清点，数字还会增加。请稍后刷新。',
+    en: 'The gateway started not long ago and still counts the ledger: the figures will grow. Reload in a while.',
+  },
   took: { zh: '答复用时', en: 'Time to answer' },
   ofHundred: { zh: '95% 的查询不超过', en: '95 of 100 within' },
   entries: { zh: '日志条目', en: 'Ledger entries' },

@@ -150,11 +150,12 @@ class Walk {
   readonly #roots: readonly Certificate[]
   readonly #tell: Tell
   readonly #keys = new Map<string, CertifiedKey>()
+  readonly #steady = new Set<string>()
   readonly #ranges: [number, number][] = []
   readonly #count = { entries: 0, questions: 0, answers: 0, unsigned: 0, expired: 0 }
   #before: EntryLine | undefined
   #first: string | undefined
-  #latest = ''
+  #last: string | undefined
   #isEnded = false
 
   constructor(roots: readonly Certificate[], tell: Tell) {
@@ -196,7 +197,7 @@ class Walk {
       ...this.#count,
       ranges: this.#ranges,
       from: this.#first,
-      to: this.#latest === '' ? undefined : this.#latest,
+      to: this.#last,
     }
     return { ...facts, proves: provesOf(facts), limits: limitsOf(facts) }
   }
@@ -220,9 +221,9 @@ class Walk {
     if (!isLinked(line, leaf, before)) tell('link', 'its link, or the one before it')
     this.#first ??= entry.at
     const at = Date.parse(entry.at)
-    if (at < Date.parse(this.#latest) - SLACK * 1000)
-      tell('time', `it is of ${entry.at}, behind one of ${this.#latest}`)
-    if (entry.at > this.#latest) this.#latest = entry.at
+    if (at < Date.parse(this.#last ?? '') - SLACK * 1000)
+      tell('time', `it is of ${entry.at}, behind one of ${this.#last}`)
+    this.#last = entry.at
     if (at > ground.made + limits.skew * 1000) tell('time', `it is of ${entry.at}, later than the file`)
     const seen = cosigned.find(each => at > Date.parse(each.at) + limits.skew * 1000)
     if (seen !== undefined) tell('time', `it is of ${entry.at}, and ${seen.city} saw it by ${seen.at}`)
@@ -330,8 +331,18 @@ class Walk {
     const iat = typeof payload['iat'] === 'number' ? payload['iat'] * 1000 : Number.NaN
     // A NaN is never near.
     if (!(Math.abs(iat - entered) <= SLACK * 1000)) throw new Contradicted('time', `signed at another time than ${at}`)
-    proveFormerKey(city, key, anchors, entered, made)
+    this.#certified(city, key, entered, anchors, made)
     return payload
+  }
+
+  /** As `proveFormerKey`; but a path that was found while all its certificates hold is there as long as they all do. */
+  #certified(city: string, key: CertifiedKey, at: number, anchors: Anchors, made: number): void {
+    const all = [...key.chain, ...this.#roots]
+    const isSteady = all.every(({ notBefore, notAfter }) => +notBefore <= at && at < +notAfter)
+    const name = `${key.thumbprint} ${city}`
+    if (isSteady && this.#steady.has(name)) return
+    proveFormerKey(city, key, anchors, at, made)
+    if (isSteady) this.#steady.add(name)
   }
 }
 

@@ -61,12 +61,20 @@ function alone(path: string): DatabaseSync {
   }
 }
 
+/** Times that a clock was turned back, up to which a ledger is carried. */
+const TURNS = 1_000
+
+/** Whether a ledger is what was written. A clock that was once turned back stands in it for ever, and must not keep it from being saved. */
+function isWhole({ faults, faultCount }: Verification): boolean {
+  return faults.filter(({ name }) => name === 'time-turned-back').length === faultCount
+}
+
 /** Copies a ledger up to its head of this moment, also while gateways append to it. Throws as `moveLedger` does. */
 export async function copyLedger(from: string, to: string, { progress }: CopyOptions = {}): Promise<Verification> {
   const log = await readLog(from)
-  const found = await verifyLedgerAt(from)
+  const found = await verifyLedgerAt(from, { report: TURNS })
   const { identity, entries, head } = found
-  if (!found.verified || identity === undefined) {
+  if (!isWhole(found) || identity === undefined) {
     throw refuse('ledger.unavailable', `${shown(from)} is not whole: \`xinqiao ledger verify\` says more`)
   }
   if (existsSync(to)) throw refuse('ledger.unavailable', `${to} is there already`)
@@ -85,8 +93,11 @@ export async function copyLedger(from: string, to: string, { progress }: CopyOpt
     }
   }
   await writeLog(at, log)
-  const arrived = await verifyLedgerAt(at, { progress: count => progress?.(entries + count, 2 * entries) })
-  if (!arrived.verified || arrived.entries !== entries || arrived.head !== head) {
+  const arrived = await verifyLedgerAt(at, {
+    report: TURNS,
+    progress: count => progress?.(entries + count, 2 * entries),
+  })
+  if (!isWhole(arrived) || arrived.entries !== entries || arrived.head !== head) {
     throw refuse('ledger.unavailable', `what arrived at ${shown(to)} is not what was sent`)
   }
   if (at !== to) renameSync(at, to)

@@ -1,5 +1,5 @@
 /** What is walked from its first entry to its last is judged here, whatever keeps it; whoever reads it brings batches of rows. */
-import type { Receipt } from '#protocol/message.ts'
+import { limits, type Receipt } from '#protocol/message.ts'
 import {
   base64url,
   type Entry,
@@ -29,6 +29,7 @@ import type { LogFault } from './log-audit.ts'
  * - `evidence-missing`: evidence that came with the entry, or a part of it, was removed before its day.
  * - `evidence-stray`: evidence, or a signature, without what it belongs to.
  * - `receipt-broken`: a receipt, in an answer that was signed or held by somebody, is not what stands at its place.
+ * - `time-turned-back`: the entry is earlier than the one before it, by more than clocks and waiting explain.
  * - `tile-missing`, `tile-changed`, `checkpoint-broken`: the log is not that of these entries (`log-audit.ts`).
  */
 type FaultName =
@@ -46,6 +47,7 @@ type FaultName =
   | 'evidence-missing'
   | 'evidence-stray'
   | 'receipt-broken'
+  | 'time-turned-back'
   | LogFault['name']
 
 /** One thing that is wrong, at which entry, in words for an operator. Never holds what an entry says. */
@@ -108,6 +110,9 @@ export type Batch = {
 /** An entry that does not follow the one before it: where the entry stands that it follows can only its engine say. */
 export type Misplaced = { readonly index: number; readonly follows: Uint8Array }
 
+/** How much earlier than the one before it an entry may be; milliseconds. A question lives 300 s, and two clocks differ by 10. */
+const BACK = (limits.lifetime + limits.skew) * 1000
+
 /** One walk through one ledger; it remembers where it is, and what it has counted. */
 export class Walk {
   readonly identity: Identity
@@ -119,6 +124,7 @@ export class Walk {
   #links: Uint8Array[]
   #link: Uint8Array
   #next = 0
+  #at = ''
 
   /** `now` is epoch milliseconds: evidence whose day has not come by then must be there. */
   constructor(identity: Identity, receipts: readonly Receipt[], now: number) {
@@ -177,6 +183,9 @@ export class Walk {
     }
     if (row.isAstray === true) yield fault('edited', index, 'what is searched is not what the text says')
     if (entry.city !== this.identity.city) yield fault('foreign', index, 'an entry of another city')
+    if (entry.at < this.#at && Date.parse(entry.at) < Date.parse(this.#at) - BACK)
+      yield fault('time-turned-back', index, `it is of ${entry.at}, behind one of ${this.#at}`)
+    this.#at = entry.at
     const message = messageOf(entry)
     if (found && message && found(index, message.peer, message.jti) !== index) {
       yield fault('duplicate', index, 'the look-up of this message finds another entry, or none')

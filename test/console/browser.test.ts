@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { z } from 'zod'
@@ -14,6 +15,9 @@ import { mandatesOf, names, openScene, roles, type Scene, USCC, usualDay } from 
 
 /** Markup as somebody would send it who wants it to run. */
 const MARKUP = '<img src=x onerror="window.ran=1"><script>window.ran=1</script>'
+
+/** In the demo: an enterprise that Huizhou punished. */
+const PUNISHED = '91441300XXXXXX019D'
 
 /** Every page that is a document, as somebody would open it. */
 const opened: readonly { readonly path: string; readonly role: Role }[] = [
@@ -74,6 +78,10 @@ describe.skipIf(!hasChromium)('the console in a browser (/usr/bin/chromium)', ()
           want: [{ family: 'licence' }, { family: 'penalty' }],
         })
         await usualDay(running)
+        // What the peer answers with, and what its tables hold for names.
+        const { data } = running.federation.city('huizhou').settings
+        using tables = new DatabaseSync(join(data, 'city.sqlite'))
+        tables.prepare('update SGS_XZCF set CF_XDR_MC = ?, CF_NR = ?, CF_CFLB = ?').run(MARKUP, MARKUP, MARKUP)
       },
     })
     writeFileSync(mandatesOf(scene.running), JSON.stringify({ [names.operator]: ['demo'] }), { mode: 0o600 })
@@ -259,7 +267,7 @@ describe.skipIf(!hasChromium)('the console in a browser (/usr/bin/chromium)', ()
           await page.goto(`${scene.url}/console${path}?lang=${lang}`)
           await page.selectOption('select[name=purpose]', 'tendering')
           await page.fill('input[name=matter]', MARKUP)
-          await page.fill('[name=codes]', USCC)
+          await page.fill('[name=codes]', PUNISHED)
           await page.click('main form button.first')
         }
         const seen = async () => {
@@ -270,7 +278,8 @@ describe.skipIf(!hasChromium)('the console in a browser (/usr/bin/chromium)', ()
         await fill('/ask')
         expect(page.url()).toContain('/ask/answer')
         await seen()
-        expect(await page.locator('main').innerText()).toContain(USCC)
+        expect(await page.locator('main').textContent()).toContain(PUNISHED)
+        expect((await page.locator('main').textContent())?.split(MARKUP).length).toBeGreaterThan(4)
         await fill('/report')
         expect(page.url()).toContain('/report/made')
         await seen()

@@ -4,7 +4,7 @@ import { crc32, deflateSync, inflateSync } from 'node:zlib'
 const SIGNATURE = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a])
 
 /** Takes a picture of 8 bits a channel that is not interlaced, as Chromium writes it; its transparency is let go. */
-export function withPalette(png: Buffer, most = 64): Buffer {
+export function withPalette(png: Buffer, most = 128): Buffer {
   const { width, height, channels, lines } = unpacked(png)
   const seen = new Map<number, number>()
   const exact = new Map<number, number>()

@@ -55,19 +55,19 @@ export async function openScene(
 }
 
 /** The day of an office: questions from two cities, one of them beyond its agreement, and ours to all. */
-export async function usualDay(running: Running): Promise<void> {
+export async function usualDay(running: Running, subject: string = USCC): Promise<void> {
   const want = [{ family: 'licence' }, { family: 'penalty' }, { family: 'list' }, { family: 'rating' }]
   for (const [i, purpose] of ['tendering', 'tendering', 'procurement', 'tendering'].entries()) {
-    await running.query('huizhou', 'jiangyin', { want, purpose, matter: `惠招〔2026〕01${i}号` })
+    await running.query('huizhou', 'jiangyin', { want, purpose, subjects: [subject], matter: `惠招〔2026〕01${i}号` })
   }
   await running.query('huizhou', 'jiangyin', {
     want,
     matter: '惠招〔2026〕018号',
-    subjects: [USCC, '91320281MA1W7XUN8M', '91441300618891434X'],
+    subjects: [subject, '91320281MA1W7XUN8M', '91441300618891434X'],
   })
-  await running.query('huizhou', 'jiangyin', { purpose: 'awards', matter: '惠评〔2026〕7号' })
+  await running.query('huizhou', 'jiangyin', { purpose: 'awards', subjects: [subject], matter: '惠评〔2026〕7号' })
   const ask = (peer: string, purpose: string, matter: string) =>
-    running.ask('jiangyin', { peer, subjects: [USCC], purpose, matter })
+    running.ask('jiangyin', { peer, subjects: [subject], purpose, matter })
   await ask('huizhou', 'tendering', '澄招〔2026〕00123号')
   await ask('*', 'tendering', '澄招〔2026〕00124号')
   await ask('huizhou', 'awards', '澄评〔2026〕3号')

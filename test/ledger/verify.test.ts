@@ -5,10 +5,11 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { base64url, type Entry, entryText, leafHash, nextLink, originLink } from '#ledger/entry.ts'
 import { openLedger } from '#ledger/sqlite.ts'
-import { bytes, integer, readLedgerIdentity, text } from '#ledger/tables.ts'
+import { text } from '#ledger/tables.ts'
 import { verifyLedger } from '#ledger/verify.ts'
 import type { Receipt } from '#protocol/message.ts'
 import { answered, company, directory, execute, held, newLedger, signedAnswer, tamper, uuid7 } from './sample.ts'
+import { put, rehash, remove, shift, take } from './tampering.ts'
 
 /** A ledger at rest of so many answered questions, and their receipts. */
 async function filled(entries: number) {
@@ -27,40 +28,6 @@ async function filled(entries: number) {
 /** The names of the faults, each with the entry it is found at. */
 function found(path: string, receipts: readonly Receipt[] = []): string[] {
   return verifyLedger(path, { receipts }).faults.map(({ name, index }) => `${name} ${index ?? '-'}`)
-}
-
-type Row = { body: string; previous: Uint8Array; link: Uint8Array }
-
-function take(db: DatabaseSync, index: number): Row {
-  const row = db.prepare('SELECT body, previous, link FROM entry WHERE ix = ?').get(index)
-  return { body: text(row?.['body']), previous: bytes(row?.['previous']), link: bytes(row?.['link']) }
-}
-
-function put(db: DatabaseSync, index: number, { body, previous, link }: Row): void {
-  db.prepare('INSERT INTO entry (ix, body, previous, link) VALUES (?, ?, ?, ?)').run(index, body, previous, link)
-}
-
-/** Makes room at an index, with all that hangs on the later ones. */
-function shift(db: DatabaseSync, from: number, by: 1 | -1): void {
-  for (const table of ['entry', 'evidence', 'signed']) {
-    db.exec(
-      `UPDATE ${table} SET ix = -ix - 1 WHERE ix >= ${from}; UPDATE ${table} SET ix = -(ix + 1) + ${by} WHERE ix < 0`,
-    )
-  }
-}
-
-function remove(db: DatabaseSync, index: number): void {
-  for (const table of ['entry', 'evidence', 'signed']) db.exec(`DELETE FROM ${table} WHERE ix = ${index}`)
-}
-
-/** What one does who knows how the chain is made: hashes everything anew from an entry on. */
-function rehash(db: DatabaseSync, from: number): void {
-  let link = from === 0 ? originLink(readLedgerIdentity(db)) : take(db, from - 1).link
-  for (const row of db.prepare('SELECT ix, body FROM entry WHERE ix >= ? ORDER BY ix').all(from)) {
-    const next = nextLink(link, leafHash(text(row['body'])))
-    db.prepare('UPDATE entry SET previous = ?, link = ? WHERE ix = ?').run(link, next, integer(row['ix']))
-    link = next
-  }
 }
 
 describe('a ledger as it was written', () => {
