@@ -127,7 +127,7 @@ function describeMeasure({ zh, en, basis, territorial, until }: ToldMeasure): st
 /** What an entry or a rating of the other city is here; the other city’s own word stands in the record below it. */
 function describeRecognition({ recognition, measures = [], elsewhere = [] }: ToldRecord): string[] {
   if (recognition === undefined) return []
-  const { outcome, original, as = [], ambiguous, relation, clause, why } = recognition
+  const { outcome, original, as = [], ambiguous, relation, clause, why, endUnknown } = recognition
   const by = clause === undefined ? '' : ` · ${clause} ${relations[relation ?? ''] ?? ''} ${relation ?? ''}`
   const ours = as.map(({ zh, en }) => `${zh} ${en}`).join(' / ')
   const said = original.zh ?? original.text ?? ''
@@ -138,6 +138,9 @@ function describeRecognition({ recognition, measures = [], elsewhere = [] }: Tol
   }
   return [
     `      ${lines[outcome]}`,
+    ...(endUnknown
+      ? ['      有效期至未知，今日是否仍有效不明 its end is not known: whether it still holds today is not said']
+      : []),
     ...measures.map(each => `      可采取措施 measure: ${describeMeasure(each)}`),
     ...elsewhere.map(each => `      对方措施，仅供参考 measure there, information only: ${describeMeasure(each)}`),
   ]

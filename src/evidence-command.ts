@@ -8,11 +8,12 @@ import {
   readFileSync,
   renameSync,
   rmSync,
-  writeSync,
+  writeFileSync,
 } from 'node:fs'
 import { userInfo } from 'node:os'
 import { z } from 'zod'
-import type { Proof, Said } from '#exchange/proof.ts'
+import type { Proof } from '#exchange/proof.ts'
+import type { Said } from '#exchange/proof-words.ts'
 import type { Selection } from '#ledger/bundle.ts'
 import { ConfigurationError, type Fault } from '#protocol/fault.ts'
 import { Refusal } from '#protocol/refusal.ts'
@@ -72,7 +73,7 @@ async function take(values: Values): Promise<Exit> {
   const { exportEvidence } = await import('./evidence.ts')
   const out = needed(values, 'out')
   const selection = selected(values)
-  const by = optional(values, 'by') ?? userInfo().username
+  const by = optional(values, 'by') ?? account()
   if (by.length < 1 || by.length > 80) throw new Usage('--by has 1 to 80 characters')
   const wait = Number(optional(values, 'wait') ?? 20)
   if (!Number.isInteger(wait) || wait < 0 || wait > 600) throw new Usage('--wait is a number of seconds up to 600')
@@ -90,9 +91,16 @@ async function take(values: Values): Promise<Exit> {
       await using ledger = await openLedgerAt(settings.ledger, settings.city)
       await using store = await openLogStoreAt(settings.ledger)
       return await exportEvidence({
-        ...{ ledger, store, members, keys, selection, by, data: settings.data, now: Date.now },
+        ledger,
+        store,
+        members,
+        keys,
+        data: settings.data,
+        selection,
+        by,
+        now: Date.now,
         patience: wait * 1000,
-        write: line => void writeSync(handle, writeLine(line)),
+        write: line => writeFileSync(handle, writeLine(line)),
         progress,
       })
     })
@@ -104,6 +112,15 @@ async function take(values: Values): Promise<Exit> {
   } finally {
     closeSync(handle)
     rmSync(unfinished, { force: true })
+  }
+}
+
+/** The name of the account at the operating system; in a container there may be none. */
+function account(): string {
+  try {
+    return userInfo().username
+  } catch {
+    throw new Usage('--by NAME: this account has no name of its own')
   }
 }
 
@@ -151,13 +168,17 @@ function progress(done: number, total: number): void {
   } else if (done % 10_000 === 0 || isLast) process.stderr.write(`${done}/${total}\n`)
 }
 
-function summary(out: string, { entries, expired, missing, checkpoint, cosignatures }: Exported): string {
+function summary(out: string, told: Exported): string {
+  const { entries, expired, missing, uncovered, checkpoint, cosignatures } = told
   const lines = [
     `${out}: ${entries} 条 entries，检查点 checkpoint ${checkpoint}，副署 cosignatures ${cosignatures}`,
     ...(expired > 0
       ? [`  ${expired} 条的原文已过保存期，只有摘要 the texts of ${expired} have expired: digests only`]
       : []),
     ...(missing > 0 ? [`  ${missing} 条的原文缺失 the texts of ${missing} are missing: verify the ledger`] : []),
+    ...(uncovered > 0
+      ? [`  最新 ${uncovered} 条尚无检查点，未导出 the last ${uncovered} are left out: no checkpoint covers them yet`]
+      : []),
     ...(cosignatures === 0
       ? ['  尚无其他城市副署 no other city has cosigned it yet: export again when gateways have met']
       : []),
@@ -166,7 +187,8 @@ function summary(out: string, { entries, expired, missing, checkpoint, cosignatu
 }
 
 async function verify(file: string, values: Values): Promise<Exit> {
-  const { proveEvidence, faultWords } = await import('#exchange/proof.ts')
+  const { proveEvidence } = await import('#exchange/proof.ts')
+  const { faultWords } = await import('#exchange/proof-words.ts')
   const { linesOf } = await import('#ledger/bundle.ts')
   const root = needed(values, 'root')
   if (!existsSync(file)) throw new Failure(`没有此文件 there is no such file: ${file}`, 'name a file of evidence')

@@ -7,10 +7,10 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { LRUCache } from 'lru-cache'
 import { FORMAT, type HeldEvidence, type Line, type Selection } from '#ledger/bundle.ts'
-import { readNote, verifierKey } from '#ledger/checkpoint.ts'
+import { logKey, readNote, verifierKey } from '#ledger/checkpoint.ts'
 import { type Entry, entryText } from '#ledger/entry.ts'
 import type { Evidence, Filter, Ledger, Recorded } from '#ledger/ledger.ts'
-import { type Kept, type LogStore, openLog, treeIn } from '#ledger/log.ts'
+import { type Kept, type LogStore, originOf, treeIn } from '#ledger/log.ts'
 import { inclusionProof, type ReadHashes } from '#ledger/tree.ts'
 import { Refusal, refuse } from '#protocol/refusal.ts'
 import { readSubject } from '#protocol/subject.ts'
@@ -28,7 +28,7 @@ const STEP = 256
 /** Hashes of the tree that are remembered: neighbours share nearly all of their proofs. */
 const HASHES = 65_536
 
-export type ExportOptions = {
+type ExportOptions = {
   readonly ledger: Ledger
   readonly store: LogStore
   readonly members: Members
@@ -53,27 +53,31 @@ export type Exported = {
   readonly expired: number
   /** Entries whose signed texts ought to be there and are not. */
   readonly missing: number
+  /** Entries that fit and are left out, since no checkpoint covers them yet. */
+  readonly uncovered: number
   readonly checkpoint: number
   /** Signatures on the checkpoint beside the log's own. */
   readonly cosignatures: number
 }
 
 /**
- * Records that evidence is taken, then gives it line by line. Undefined where nothing fits: then no line is given. Rejects
- * with `ledger.unavailable`, and with `ledger.contradicted` where the entries are not those of the last checkpoint.
+ * Records that evidence is taken, then gives it line by line. Undefined where nothing fits: then no line is given. Signs no
+ * checkpoint: that is for a gateway, which has asked its peers whether this is still the log that they saw. Rejects with
+ * `ledger.unavailable`.
  */
 export async function exportEvidence(options: ExportOptions): Promise<Exported | undefined> {
   const { ledger, store, members, keys, data, selection, by, now, patience, write, progress } = options
   const count = await ledger.count()
   await ledger.append(taken(ledger.city, selection, by, now()))
-  const indexes = await chosen(ledger, filterOf(selection), count)
-  const last = indexes.at(-1)
+  const fitting = await chosen(ledger, filterOf(selection), count)
+  const last = fitting.at(-1)
   if (last === undefined) return undefined
-  const log = openLog({ store, city: ledger.city, id: ledger.id, key: keys.log, now })
-  await log.integrate()
+  progress?.(0, fitting.length)
   const checkpoint = await cosigned(store, last, members.all.length - 1, patience)
+  const indexes = fitting.filter(index => index < checkpoint.size)
   const made = now()
-  const published = { origin: log.origin, key: verifierKey(log.keys.log) }
+  const origin = originOf(ledger.city, ledger.id)
+  const published = { origin, key: verifierKey(logKey(origin, keys.log)) }
   const own = configurationOf({ ...keys.described, log: published }, undefined, keys.signer, Math.floor(made / 1000))
   const lists = members.anchors.crls.list().toSorted((a, b) => (a.digest < b.digest ? -1 : 1))
   const { roll, statements } = members.roll.bundle
@@ -111,7 +115,12 @@ export async function exportEvidence(options: ExportOptions): Promise<Exported |
     progress?.(told.entries, indexes.length)
   }
   write({ line: 'end', entries: told.entries })
-  return { ...told, checkpoint: checkpoint.size, cosignatures: signatures(checkpoint) - 1 }
+  return {
+    ...told,
+    uncovered: fitting.length - indexes.length,
+    checkpoint: checkpoint.size,
+    cosignatures: checkpoint.cosignatures,
+  }
 }
 
 /** There is no account on the command line: who may run it there is an operator, under the name that was given. */
@@ -147,6 +156,7 @@ function filterOf({ from, to, peer, subject }: Selection): Filter {
 }
 
 async function chosen(ledger: Ledger, filter: Filter, count: number): Promise<number[]> {
+  if (Object.values(filter).every(asked => asked === undefined)) return Array.from({ length: count }, (_, i) => i)
   const indexes: number[] = []
   for (let before: number | undefined = count; before !== undefined; ) {
     const { entries, next }: Awaited<ReturnType<Ledger['search']>> = await ledger.search(filter, {
@@ -159,20 +169,27 @@ async function chosen(ledger: Ledger, filter: Filter, count: number): Promise<nu
   return indexes.reverse()
 }
 
-/** The checkpoint over an entry with the most cosignatures: all that are `wanted`, or those that are there in time. */
-async function cosigned(store: LogStore, last: number, wanted: number, patience: number): Promise<Kept> {
+/**
+ * The checkpoint over an entry with the most cosignatures, and of those the first: the sooner it was seen, the more it proves.
+ * Waits until one has all that are `wanted`, or for the patience; then, where none covers the entry, gives the newest.
+ */
+async function cosigned(store: LogStore, last: number, wanted: number, patience: number): Promise<Seen> {
   for (let left = patience; ; left -= LOOK) {
-    const covering = (await store.checkpoints(RECENT)).filter(({ size }) => size > last)
-    const [best] = covering.toSorted((a, b) => signatures(b) - signatures(a))
-    if (best !== undefined && (left <= 0 || signatures(best) > wanted)) return best
-    if (left <= 0) throw refuse('ledger.unavailable', 'no checkpoint covers the last of these entries')
+    const recent = await store.checkpoints(RECENT)
+    const seen = recent.map(kept => ({ ...kept, cosignatures: (readNote(kept.note)?.signatures.length ?? 1) - 1 }))
+    const [best] = seen
+      .filter(({ size }) => size > last)
+      .sort((a, b) => b.cosignatures - a.cosignatures || a.size - b.size)
+    if (best !== undefined && (left <= 0 || best.cosignatures >= wanted)) return best
+    const [newest] = seen
+    if (left <= 0 && newest !== undefined) return newest
+    if (left <= 0)
+      throw refuse('ledger.unavailable', 'there is no checkpoint yet: a running gateway signs one each second')
     await pause(Math.min(left, LOOK))
   }
 }
 
-function signatures({ note }: Kept): number {
-  return readNote(note)?.signatures.length ?? 0
-}
+type Seen = Kept & { readonly cosignatures: number }
 
 /** What the other cities said of themselves last, as far as we have heard it. */
 function said(data: string, { all }: Members, us: string): Record<string, string> {

@@ -16,6 +16,7 @@ import type { City } from '#exchange/city.ts'
 import { openPost } from '#exchange/post.ts'
 import { openLedgerAt, openLogStoreAt } from '#ledger/open.ts'
 import { isPostgres } from '#ledger/place.ts'
+import { keepRetention } from '#ledger/retention.ts'
 import { startOfDay } from '#protocol/day.ts'
 import { ConfigurationError } from '#protocol/fault.ts'
 import { gather } from '#source/source.ts'
@@ -77,7 +78,7 @@ export async function startGateway(
   const metrics = openMetrics()
   const note = noting(log, metrics)
   const current = keepCurrent(settings, members, read.keys, log, now, role.inside)
-  const ledger = opened.adopt(await openLedgerAt(settings.ledger, settings.city), each => each.close())
+  const ledger = opened.adopt(await openLedgerAt(settings.ledger, settings.city, settings), each => each.close())
   const post = opened.adopt(openPost(current.keys, members, now, settings.peerTimeout), each => each.close())
   const since = new Date(startOfDay(now())).toISOString()
   const spent = new Map(
@@ -145,6 +146,10 @@ export async function startGateway(
     current.onKeys(({ transport }) => peers.setSecureContext(secured(transport, members, proxy)))
   }
   opened.adopt(current.begin(acquaintance, round), each => each.stop())
+  if (role.inside) {
+    const failed = (err: unknown) => log.error({ err }, 'evidence whose days are over was not let go')
+    opened.use(keepRetention(ledger, { retentionDays: settings.retentionDays, now, failed }))
+  }
   opened.adopt(transparency.begin(round / 4), each => each.stop())
   const gateway = opened.move()
   const close = () => gateway.disposeAsync()

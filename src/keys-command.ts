@@ -153,7 +153,7 @@ async function show(settings: Settings, json: boolean): Promise<Exit> {
       inUse: i === 0,
     })),
     encryption: described.encryption,
-    ...(changesAt !== undefined && { nextKeyFrom: new Date(changesAt).toISOString() }),
+    ...(changesAt !== undefined && described.keys.length > 1 && { nextKeyFrom: new Date(changesAt).toISOString() }),
   }
   if (json) {
     console.log(JSON.stringify(found))

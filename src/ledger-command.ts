@@ -11,9 +11,13 @@ export const ledgerCommand: Command = {
   usage: [
     'ledger verify FILE|URL [--receipts FILE] [--json]',
     `ledger create [--role ROLE] ${ENV}`,
+    'ledger grant URL ROLE',
     'ledger move FROM TO [--json]',
     `ledger backup FILE [--json] ${ENV}`,
     `ledger restore FILE [--json] ${ENV}`,
+    `ledger hold NAME --by PERSON --reason TEXT [--subject CODE]... [--from DAY] [--to DAY] ${ENV}`,
+    `ledger release NAME --by PERSON --reason TEXT ${ENV}`,
+    `ledger holds [--json] ${ENV}`,
     `ledger proof INDEX [--out FILE] ${ENV}`,
     `ledger contradictions [--json] ${ENV}`,
     `ledger acknowledge CITY --by NAME ${ENV}`,
@@ -26,11 +30,15 @@ export const ledgerCommand: Command = {
                    receipts that somebody holds, a JSON array: only they show that the end was cut off
   create           在 XINQIAO_LEDGER 所指的 PostgreSQL 中建立日志 begin the ledger in the PostgreSQL of XINQIAO_LEDGER
   --role ROLE      网关所用的数据库角色：只能追加和读取 the gateways' own role, which may append and read, and nothing else
+  grant            让网关的数据库角色可追加、可读取已有的日志（迁移或恢复之后）；URL 用所有者的账号
+                   the same for a ledger that is there already, after move or restore; the URL is its owner's
   move             网关停止后，将日志迁到另一处并核验；原文件改名为 .moved
                    with every gateway ended: take the ledger elsewhere and verify it; a file is renamed to .moved
   backup           网关运行时即可备份，备份为独立的日志文件，写完即核验
                    while gateways run: a ledger file by itself, verified when it is written
   restore          从备份恢复到本市日志的位置；该处不得已有日志 bring a backup back to where the ledger belongs
+  hold, release    法定保全：到期的证据暂不删除，直至解除；经手人与理由记入日志
+                   a legal hold: evidence stays beyond its days until it is lifted; by whose word and why is an entry
   proof            一条记录的包含证明（C2SP tlog-proof），可离线核对 that an entry is in the log, as one text
   contradictions   本市发现的日志矛盾：谁的日志被改写、分叉、截短或倒回 logs that were found to contradict what they said before
   acknowledge      负责人已知悉某市的矛盾 somebody in charge knows of a city's contradiction
@@ -43,6 +51,7 @@ export const ledgerCommand: Command = {
 }
 
 async function ledger(words: string[]): Promise<Exit> {
+  if (/^(hold|release|holds)$/.test(words[0] ?? '')) return (await import('./hold-command.ts')).holdCommand(words)
   if (/^(proof|contradictions|acknowledge)$/.test(words[0] ?? ''))
     return (await import('./ledger-log-command.ts')).ledgerLog(words)
   const { copyLedger, moveLedger } = await import('#ledger/copy.ts')
@@ -74,6 +83,16 @@ async function ledger(words: string[]): Promise<Exit> {
         return 0
       })
     }
+    case 'grant': {
+      if (first === undefined || second === undefined || !isTwo || !isPostgres(first))
+        throw new Usage('ledger grant URL ROLE')
+      const { grantPostgresLedger } = await import('#ledger/postgres.ts')
+      return await mended(async () => {
+        await grantPostgresLedger(first, second)
+        console.log(`已授权 granted: ${second}`)
+        return 0
+      })
+    }
     case 'move':
       if (first === undefined || second === undefined || !isTwo) throw new Usage('ledger move FROM TO')
       expectFile(first)
@@ -90,7 +109,9 @@ async function ledger(words: string[]): Promise<Exit> {
       return await mended(async () => tell(place, await copyLedger(first, place, { progress }), inJson))
     }
     default:
-      throw new Usage('ledger verify|create|move|backup|restore|proof|contradictions|acknowledge')
+      throw new Usage(
+        'ledger verify|create|grant|move|backup|restore|hold|release|holds|proof|contradictions|acknowledge',
+      )
   }
 }
 
@@ -108,7 +129,10 @@ async function mended(work: () => Promise<Exit>): Promise<Exit> {
     return await work()
   } catch (fault) {
     if (!(fault instanceof Refusal)) throw fault
-    throw new Failure(fault.detail ?? fault.public.en, fault.hint)
+    throw new Failure(
+      fault.detail ?? fault.public.en,
+      'correct what is named, and call it again; nothing was taken away',
+    )
   }
 }
 

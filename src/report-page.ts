@@ -218,14 +218,20 @@ const recognitions = {
   refused: ['本市不予认定，不得作为依据', 'not recognised here, not to be relied on'],
 } as const
 
+/** A rating that was recognised for its day, and of which its city does not tell the end. */
+const endsUnknown = [
+  '有效期至未知，今日是否仍有效不明',
+  'its end is not known: whether it still holds today is not said',
+] as const
+
 function recognitionOf({ recognition }: Entry): Markup {
   if (recognition === undefined) return html``
-  const { outcome, as = [], ambiguous, why, clause } = recognition
+  const { outcome, as = [], ambiguous, why, clause, endUnknown } = recognition
   const [zh, en] = recognitions[outcome]
   const words = as.length === 0 ? '' : as.map(each => each.zh).join(ambiguous ? ' 或 ' : '、')
   const wordsEn = as.length === 0 ? '' : as.map(each => each.en).join(ambiguous ? ' or ' : ', ')
   const because = [why?.zh, clause].filter(each => each !== undefined).join('；')
-  return html`<p class="small"><b>${zh}${words}</b>${because === '' ? '' : `（${because}）`} <span class="en" lang="en">${en} ${wordsEn}${why && `: ${why.en}`}</span></p>`
+  return html`<p class="small"><b>${zh}${words}</b>${because === '' ? '' : `（${because}）`} <span class="en" lang="en">${en} ${wordsEn}${why && `: ${why.en}`}</span>${endUnknown && html` ${both(endsUnknown[0], endsUnknown[1])}`}</p>`
 }
 
 function noteOf(note: Note, names: Names): Markup {

@@ -77,6 +77,13 @@ const Environment = z.strictObject({
     .regex(/^postgres(ql)?:\/\/.+$/, 'is postgres://…')
     .optional()
     .describe('日志数据库 postgres://… where several gateways share one ledger; without it, a file in the folder'),
+  XINQIAO_RETENTION_DAYS: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(36_500)
+    .default(180)
+    .describe('报文留存天数 days for which signed messages are kept; entries, digests and proofs stay for ever'),
   XINQIAO_SOURCE: Sources.describe(
     '本市数据表 where the city keeps its tables: sqlite:PATH or postgres://…; in several databases: name=URL,name=URL',
   ),
@@ -140,6 +147,7 @@ export type Settings = {
   readonly data: string
   /** The place of the ledger: the path of a file, or a URL of PostgreSQL. */
   readonly ledger: string
+  readonly retentionDays: number
   /** The URL of each database by the name under which the mapping's tables speak of it (`source`). */
   readonly sources: ReadonlyMap<string, string>
   readonly peersListen: Listen
@@ -168,6 +176,7 @@ export function readSettings(environment: Readonly<Record<string, string | undef
     keys: env.XINQIAO_KEYS,
     passphrase: env.XINQIAO_KEYS_PASSPHRASE_FILE,
     data: env.XINQIAO_DATA,
+    retentionDays: env.XINQIAO_RETENTION_DAYS,
     ledger: env.XINQIAO_LEDGER ?? join(env.XINQIAO_DATA, 'ledger.sqlite'),
     sources: env.XINQIAO_SOURCE,
     peersListen: env.XINQIAO_PEERS_LISTEN,
@@ -277,7 +286,7 @@ function remedyFor(name: string): string {
 /** Each variable with its meaning and what it is when absent, for the help text. */
 export function describeSettings(): string {
   return Object.entries(Environment.shape)
-    .map(([name, form]) => `  ${name.padEnd(26)}${form.description ?? ''}\n${' '.repeat(28)}${absent(form)}`)
+    .map(([name, form]) => `  ${name.padEnd(30)}${form.description ?? ''}\n${' '.repeat(32)}${absent(form)}`)
     .join('\n')
 }
 

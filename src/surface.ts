@@ -6,8 +6,7 @@ import { HTTPException } from 'hono/http-exception'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import type { Logger } from 'pino'
 import type { z } from 'zod'
-import { consoleOf } from '#console/console.ts'
-import { BASE, type Desk } from '#console/desk.ts'
+import { BASE, type Console, type Desk } from '#console/desk.ts'
 import type { Workbench } from '#console/workbench.ts'
 import type { Drift } from '#exchange/acquaint.ts'
 import { answer } from '#exchange/answer.ts'
@@ -257,7 +256,14 @@ export function inside(parts: Parts): Surface {
         reportPage: async report => (await import('./report-page.ts')).reportPage(report),
       },
     }
-    app.route(BASE, consoleOf(desk))
+    // Its pages are loaded by the first visit: they are a tenth of the gateway's memory, and a worker never needs them.
+    let pages: Promise<Hono<Console>> | undefined
+    const visit = async (c: Context<Bindings>) => {
+      pages ??= import('#console/console.ts').then(({ consoleOf }) => new Hono<Console>().route(BASE, consoleOf(desk)))
+      return (await pages).fetch(c.req.raw, c.env)
+    }
+    app.all(BASE, visit)
+    app.all(`${BASE}/*`, visit)
   }
   return ending(app, note)
 }

@@ -261,7 +261,7 @@ function translated(
     [...(labels?.keys() ?? [])].flatMap(name => {
       const value = record.fields[name]
       if (value === undefined) return []
-      return [[name, maskings.reduce((open, { masks }) => masks(open, name), value)]]
+      return [[name, maskings.reduce((open, { masks }) => masks(open, name, record.kind), value)]]
     }),
   )
   const back = toLocal({ id, family, fields }, mapping)

@@ -1,9 +1,9 @@
 import { spawnSync } from 'node:child_process'
 import { generateKeyPairSync } from 'node:crypto'
-import { readFileSync, statSync, writeFileSync } from 'node:fs'
+import { readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
 import type { Proof } from '#exchange/proof.ts'
 import { type EntryLine, type Header, type HeldEvidence, type Line, writeLine } from '#ledger/bundle.ts'
 import { cosign, readCheckpoint, signCheckpoint } from '#ledger/checkpoint.ts'
@@ -15,7 +15,7 @@ import { folder, judged, taken } from './evidence.ts'
 import { type Running, runFederation } from './federation.ts'
 import { postgresEngine } from './ledger/engines.ts'
 import { answered } from './ledger/sample.ts'
-import { met, watched } from './watched.ts'
+import { acquainted, met, watched } from './watched.ts'
 
 const SUBJECT = '91320281250344877K'
 
@@ -59,7 +59,7 @@ describe('evidence of a city', () => {
       ranges: [[0, proof.entries - 1]],
     })
     const said = proof.proves.map(({ en }) => en).join('\n')
-    expect(said).toMatch(/not rewritten after .+, as witnessed by huizhou \(.+\), jimo/)
+    expect(said).toMatch(/not rewritten after 20.+, as witnessed by Huizhou \(.+\), Jimo/)
     for (const { zh } of [...proof.proves, ...proof.limits]) expect(zh).toMatch(/\p{Script=Han}/u)
     expect(proof.limits.map(({ en }) => en).join()).toContain('that the cities’ own records were right')
   })
@@ -99,6 +99,28 @@ describe('evidence of a city', () => {
     await met(running)
   })
 
+  it('holds the certificates of every key that signed, also of those that gave way to others', async () => {
+    await using running = await busy()
+    const { folder: home, authority } = running.federation
+    const { keys, certs } = running.federation.city('jiangyin').settings
+    await running.stop('jiangyin')
+    renameSync(join(certs, 'jiangyin-signing.pem'), join(certs, 'jiangyin-signing-former.pem'))
+    const { certificate, key } = await authority.issue('jiangyin', 'signing')
+    writeFileSync(join(home, 'certs', 'jiangyin-signing.pem'), certificate)
+    writeFileSync(join(keys, 'signing.pem'), key)
+    await running.start('jiangyin')
+    await running.restart('huizhou')
+    await acquainted(running, 'huizhou')
+    await acquainted(running, 'jiangyin')
+    expect((await running.query('huizhou', 'jiangyin')).status).toBe(200)
+    await met(running)
+    const { lines } = await taken(running, 'jiangyin')
+    expect(lines.filter(({ line }) => line === 'certificate')).toHaveLength(3)
+    const proof = await judged(running, lines)
+    expect(faults(proof)).toEqual([])
+    expect([proof.questions, proof.answers]).toEqual([5, 5])
+  })
+
   it('says of entries whose texts have expired that the digests are left', async () => {
     const { settings } = running.federation.city('jiangyin')
     {
@@ -112,7 +134,7 @@ describe('evidence of a city', () => {
     expect(told).toMatchObject({ expired: 1, missing: 0 })
     const proof = await judged(running, all)
     expect([proof.verified, proof.expired]).toEqual([true, 1])
-    expect(proof.limits.map(({ en }) => en).join()).toContain('the words of 1 of 9 exchanges')
+    expect(proof.limits.map(({ en }) => en).join()).toContain('the words of 1 of the 6 entries')
   })
 })
 
@@ -198,6 +220,12 @@ const tampered: [string, (all: readonly Line[]) => readonly Line[], string[], Re
     /#\d: missing/,
   ],
   ['texts that never were', at('answered', line => ({ ...line, evidence: 'none' })), ['missing #', 'missing #']],
+  [
+    'a body where nothing was answered',
+    at('refused', line => withEvidence(line, () => ({ answer: '{}' }))),
+    ['evidence #'],
+    /#\d: malformed/,
+  ],
   ['an answer less', at('outcome', line => ({ ...line, evidence: {} })), ['missing #']],
   [
     'a certificate less',
@@ -312,11 +340,43 @@ describe('evidence that was tampered with', () => {
     )
   }, 60_000)
 
+  it('whatever was done to it, is judged and breaks nothing', async () => {
+    const text = lines.map(writeLine).join('')
+    const cut = fc.record({ from: fc.nat(text.length), length: fc.nat(40), by: fc.string({ maxLength: 8 }) })
+    await fc.assert(
+      fc.asyncProperty(fc.array(cut, { minLength: 1, maxLength: 3 }), async cuts => {
+        let bad = text
+        for (const { from, length, by } of cuts) bad = bad.slice(0, from) + by + bad.slice(from + length)
+        expect((await judged(running, bad)).faultCount).toBeGreaterThanOrEqual(0)
+      }),
+      { numRuns: 60 },
+    )
+  }, 60_000)
+
   it('of another federation, or under another root, is believed in nothing', async () => {
     await using stranger = await runFederation()
     const proof = await judged(stranger, lines)
     expect(new Set(proof.faults.map(({ name }) => name))).toEqual(new Set(['roll', 'log', 'certificate']))
     expect(proof.proves).toEqual([])
+  })
+
+  it('in which a key has been revoked since, believes that key nothing more', async () => {
+    const { folder: home, authority } = running.federation
+    const { pem } = await authority.revoke([readFileSync(join(home, 'certs', 'huizhou-signing.pem'), 'utf8')])
+    const [list = ''] = pem.split('-----').flatMap((part, i) => (i === 2 ? [part.replaceAll(/\s/g, '')] : []))
+    const proof = await judged(running, head(({ lists }) => ({ lists: [...lists, list] }))(lines))
+    expect(new Set(proof.faults.map(({ name }) => name))).toEqual(new Set(['certificate']))
+    expect(proof.faults.every(({ detail }) => detail.includes('revocation.revoked'))).toBe(true)
+    expect(proof.checkpoint?.cosigned.map(({ city }) => city)).toEqual(['jimo'])
+  })
+
+  it('in bytes that are no text is not read', async () => {
+    const bytes = Buffer.from(lines.map(writeLine).join(''))
+    bytes[bytes.length - 5] = 0xff
+    expect((await judged(running, bytes)).faults[0]).toMatchObject({
+      name: 'malformed',
+      detail: expect.stringContaining('UTF-8'),
+    })
   })
 
   it('in another form than the one is not read', async () => {
@@ -341,7 +401,7 @@ describe.skipIf(!python)('a second verifier, in Python with openssl', () => {
   it('comes to the same as the first', () => {
     expect(second(root(), lines)).toEqual({
       status: 0,
-      said: expect.stringMatching(/^\d+ entries of xinqiao\/jiangyin\/.* cosigned by huizhou, jimo\n$/),
+      said: expect.stringMatching(/^\d+ entries of xinqiao\/jiangyin\/[\s\S]* cosigned by huizhou, jimo\n$/),
     })
   })
 
@@ -402,6 +462,37 @@ describe('the command', () => {
     expect(JSON.parse(printed.at(-1) ?? '')).toMatchObject({ verified: false })
     expect(await run('verify', file, '--root', root)).toBe(1)
     expect(printed.at(-1)).toMatch(/NOT verified[\s\S]*inclusion #\d+: 条目不在检查点之中/)
+  })
+
+  it('takes what a checkpoint covers, and says what is left out', async () => {
+    const { settings: place } = running.federation.city('huizhou')
+    await running.stop('huizhou')
+    onTestFinished(() => running.start('huizhou'))
+    const file = join(folder(), 'case.evidence')
+    const words = ['export', '--out', file, '--wait', '0', '--env', settings('huizhou')]
+    await expect(run(...words, '--from', '2026-01-01')).resolves.toBe(0)
+    expect(printed.join()).not.toContain('left out')
+    rmSync(file)
+    // Nobody signs a checkpoint over the entry of the first taking.
+    expect(await run(...words)).toBe(0)
+    expect(printed.join()).toContain('the last 1 are left out')
+    expect(await run('verify', file, '--root', join(place.certs, 'root.pem'))).toBe(0)
+  })
+
+  it('waits for the cosignatures that the gateways are about to get', async () => {
+    const { ledger } = running.gateway('jiangyin').transparency
+    await ledger.append({
+      kind: 'configured',
+      at: new Date().toISOString(),
+      city: 'jiangyin',
+      digests: {},
+      changed: [],
+    })
+    const file = join(folder(), 'case.evidence')
+    const taking = run('export', '--out', file, '--wait', '20', '--env', settings('jiangyin'))
+    await met(running)
+    expect(await taking).toBe(0)
+    expect(printed.join()).toContain('副署 cosignatures 2')
   })
 
   it.each([

@@ -27,6 +27,7 @@ export async function taken(
   const { settings } = running.federation.city(city)
   const { members, keys } = await running.identity(city)
   const lines: Line[] = []
+  await running.gateway(city).transparency.log.integrate()
   await using ledger = await openLedgerAt(place ?? settings.ledger, city)
   await using store = await openLogStoreAt(place ?? settings.ledger)
   const told = await exportEvidence({
@@ -40,11 +41,12 @@ export async function taken(
 }
 
 /** What a verifier says of these lines, who has the federation's root and nothing else. */
-export async function judged(running: Running, lines: readonly Line[] | string, now = Date.now()) {
-  const text = typeof lines === 'string' ? lines : lines.map(writeLine).join('')
+export async function judged(running: Running, lines: readonly Line[] | string | Buffer, now = Date.now()) {
   const root = readFileSync(join(running.federation.folder, 'certs', 'root.pem'), 'utf8')
   async function* chunks() {
-    const bytes = Buffer.from(text)
+    const bytes = Buffer.isBuffer(lines)
+      ? lines
+      : Buffer.from(typeof lines === 'string' ? lines : lines.map(writeLine).join(''))
     // Cut anywhere, in the middle of a character too.
     for (let from = 0; from < bytes.length; from += 1_021) yield bytes.subarray(from, from + 1_021)
   }

@@ -9,13 +9,12 @@ import {
   type Value,
   type WireRecord,
 } from '#protocol/message.ts'
-import type { RefusalCode } from '#protocol/refusal.ts'
 import { holdsPersonalNumber, type Subject, type SubjectKind } from '#protocol/subject.ts'
 import type { SharedRecord } from '#schema/record.ts'
 import type { SharedFamily } from '#schema/translate.ts'
 import type { Field, Vocabulary } from '#schema/vocabulary.ts'
 import type { Clause, Judged, Permission, Scope } from './authorise.ts'
-import { admits, type Circumstances, gates, marksOf, stoppedBy } from './gates.ts'
+import { admits, type Circumstances, gates, isUndetermined, marksOf, stoppedBy } from './gates.ts'
 import { publicUntil } from './publicity.ts'
 
 /**
@@ -42,11 +41,11 @@ export function disclose(found: readonly SharedFamily[], permission: Permission)
   const resultOf = (each: Judged): Result => {
     if ('refused' in each) return { records: [], rule: each.refused, status: 'refused' }
     const { uscc, doubt } = each.subject
-    const unclear = undetermined(each.subject, shared, scope)
-    const untold = unclear.length === 0 ? unknown : [...unknown, ...unclear]
+    const { records, unclear } = give(each.subject)
+    const untold = unclear.length === 0 ? unknown : [...unknown, ...unclear.map(undetermined)]
     return {
       ...(doubt !== undefined && { doubt }),
-      records: give(each.subject),
+      records,
       status: unclear.length === 0 ? status : 'unknown',
       subject: uscc,
       ...(untold.length > 0 && { unknown: untold }),
@@ -68,22 +67,8 @@ export function disclose(found: readonly SharedFamily[], permission: Permission)
   return { body, text } as Disclosure
 }
 
-/**
- * The families in which something stands about the subject that our mapping has no word for: in what state it is, or of
- * which list. It does not leave; and that nothing else came says nothing, so the family is unknown.
- */
-export function undetermined(
-  { uscc }: Subject,
-  shared: readonly SharedFamily[],
-  { vocabulary }: Pick<Ground, 'vocabulary'>,
-): { readonly family: string; readonly rule: RefusalCode }[] {
-  const unclear = ({ aboutPerson, state, family, list }: SharedRecord) =>
-    aboutPerson === false &&
-    (state === 'undetermined' ||
-      (list === undefined && state !== 'ended' && vocabulary.families.get(family)?.listField !== undefined))
-  return shared
-    .filter(({ records, unknown }) => unknown === undefined && records.get(uscc)?.some(unclear) === true)
-    .map(({ family }) => ({ family, rule: 'record.undetermined' as const }))
+function undetermined(family: string) {
+  return { family, rule: 'record.undetermined' as const }
 }
 
 const ageings = gates.filter(gate => 'ages' in gate)
@@ -101,39 +86,49 @@ export function freshnessToday(
 /** Where records are given: what is granted, by whom, in which words. */
 export type Ground = Pick<Scope, 'families' | 'giver' | 'vocabulary'>
 
-/** The records about a subject that no gate keeps back, with the fields that are granted; `today` as above. */
-export function recordsOf(
-  subject: Subject,
-  shared: readonly SharedFamily[],
-  ground: Ground,
-  today: string,
-): WireRecord[] {
+/** What is told of a subject. */
+type Given = {
+  /** The records that no gate keeps back, with the fields that are granted. */
+  readonly records: WireRecord[]
+  /**
+   * The families in which something stands of which it cannot be told whether it may leave. It does not; and that nothing
+   * else came says nothing, so the family is unknown. Those that are unknown as a whole are not among them.
+   */
+  readonly unclear: readonly string[]
+}
+
+/** What the gates let be told of a subject; `today` as above. */
+export function given(subject: Subject, shared: readonly SharedFamily[], ground: Ground, today: string): Given {
   return giverOf(shared, ground, today)(subject)
 }
 
-/** `recordsOf` for many subjects of one question: what is the same for all of them is worked out once. */
-function giverOf(shared: readonly SharedFamily[], ground: Ground, today: string): (subject: Subject) => WireRecord[] {
+/** `given` for many subjects of one question: what is the same for all of them is worked out once. */
+function giverOf(shared: readonly SharedFamily[], ground: Ground, today: string): (subject: Subject) => Given {
   const { giver, vocabulary } = ground
-  const given = (kind: SubjectKind) =>
-    shared.map(({ family, records }) => {
+  const planned = (kind: SubjectKind) =>
+    shared.map(({ family, records, unknown }) => {
       const plan = planOf(ground, family, kind)
-      return { records, plan, at: { today, clauses: plan.clauses, giver, vocabulary } }
+      const at = { today, clauses: plan.clauses, giver, vocabulary }
+      return { family, records, plan, at, isKnown: unknown === undefined }
     })
-  const byKind = new Map<SubjectKind, ReturnType<typeof given>>()
+  const byKind = new Map<SubjectKind, ReturnType<typeof planned>>()
   return ({ uscc, kind }) => {
     const leaving: WireRecord[] = []
-    const families = byKind.get(kind) ?? given(kind)
+    let unclear = NO_FAMILY
+    const families = byKind.get(kind) ?? planned(kind)
     byKind.set(kind, families)
-    for (const { records, plan, at } of families) {
+    for (const { family, records, plan, at, isKnown } of families) {
       for (const record of records.get(uscc) ?? NONE) {
         if (stoppedBy(record, at) === undefined) leaving.push(leave(record, at, fieldsOf(record, plan)))
+        else if (isKnown && unclear.at(-1) !== family && isUndetermined(record, at)) unclear = [...unclear, family]
       }
     }
-    return leaving
+    return { records: leaving, unclear }
   }
 }
 
 const NONE: readonly SharedRecord[] = []
+const NO_FAMILY: readonly string[] = []
 
 /** What a family gives about a kind of subject: the clauses that cover it, and the fields of each choice among them. */
 type Plan = { readonly clauses: readonly Clause[]; readonly fields: Map<number, readonly string[]> }
@@ -174,7 +169,7 @@ function fieldsOf(record: SharedRecord, { clauses, fields }: Plan): readonly str
 const mask = gates
   .filter(gate => 'masks' in gate)
   .map(({ masks }) => masks)
-  .reduce((first, second) => (value, field) => second(first(value, field), field))
+  .reduce((first, second) => (value, field, kind) => second(first(value, field, kind), field, kind))
 
 function leave(record: SharedRecord, at: Circumstances, names: readonly string[]): WireRecord {
   const fields: Record<string, Value> = {}
@@ -182,7 +177,7 @@ function leave(record: SharedRecord, at: Circumstances, names: readonly string[]
   for (const name of names) {
     const value = name === 'publishedUntil' ? endOf(record, at) : record.fields[name]
     if (value === undefined) continue
-    const open = mask(value, name)
+    const open = mask(value, name, record.kind)
     if (open !== value) {
       masked ??= []
       masked.push(name)

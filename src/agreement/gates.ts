@@ -2,14 +2,14 @@
 import { dayOf } from '#protocol/day.ts'
 import type { Freshness, Value } from '#protocol/message.ts'
 import type { RefusalCode } from '#protocol/refusal.ts'
-import { holdsPersonalNumber, isIdentityNumber } from '#protocol/subject.ts'
+import { holdsPersonalNumber, isIdentityNumber, type SubjectKind } from '#protocol/subject.ts'
 import { type Day, reaches, type SharedRecord } from '#schema/record.ts'
 import { BY_COUNTING, type Vocabulary, validOn } from '#schema/vocabulary.ts'
 import type { Clause } from './authorise.ts'
 import { saidBy, wordOf } from './entry-words.ts'
 import { look, PERSONAL as PERSONAL_NUMBER } from './look.ts'
-import { maskDocument, maskHolder, maskValue } from './mask.ts'
-import { lastPublicDay } from './publicity.ts'
+import { maskField } from './mask.ts'
+import { isSurelyPast, lastPublicDay } from './publicity.ts'
 
 /** In what a record is judged. */
 export type Circumstances = {
@@ -30,15 +30,19 @@ type Step = {
   readonly section: number
   readonly rule: RefusalCode
 }
-/** Keeps a record back. `of` names the families that have such records; absent, all. */
+/**
+ * Keeps a record back. `of` names the families that have such records; absent, all. `unsure` tells of a record that it stops
+ * whether it does so only because something cannot be told; absent, the rule itself says that the record stays.
+ */
 type Stop = Step & {
   readonly stops: (record: SharedRecord, at: Circumstances) => boolean
+  readonly unsure?: (record: SharedRecord, at: Circumstances) => boolean
   readonly of?: (family: string, vocabulary: Vocabulary) => boolean
 }
 /** Lets a record go with a mark. */
 type Marking = Step & { readonly marks: Mark; readonly when: (record: SharedRecord, at: Circumstances) => boolean }
 /** Makes of a field’s value what may leave of it; the very same where nothing has to go. */
-type Masking = Step & { readonly masks: (value: Value, field: string) => Value }
+type Masking = Step & { readonly masks: (value: Value, field: string, kind: SubjectKind | undefined) => Value }
 /** Tells that a family’s source is too old for anything to be said of what it lacks. */
 type Ageing = Step & { readonly ages: (freshness: Freshness, today: Day, vocabulary: Vocabulary) => boolean }
 export type Gate = Stop | Marking | Masking | Ageing
@@ -48,16 +52,16 @@ const ofRatings = (family: string, { families }: Vocabulary) => families.get(fam
 
 /** The gates, in the order of the rules. Each has its code, its public text in both languages, and its test. */
 export const gates: readonly Gate[] = [
-  { section: 1, rule: 'record.person', stops: isOfPerson },
-  { section: 2, rule: 'record.catalogue', stops: isUncatalogued },
+  { section: 1, rule: 'record.person', stops: isOfPerson, unsure: mayBeOfFirm },
+  { section: 2, rule: 'record.catalogue', stops: isUncatalogued, unsure: mayBeCatalogued },
   { section: 3, rule: 'record.computed', stops: isUnnamedComputed, of: ofLists },
   { section: 3, rule: 'record.notice', marks: 'notice', when: isNotice },
   { section: 4, rule: 'agreement.family', stops: (_, { clauses }) => clauses.length === 0, of: () => false },
-  { section: 4, rule: 'agreement.list', stops: isUnnamedList, of: ofLists },
-  { section: 4, rule: 'agreement.scheme', stops: isUnnamedScheme, of: ofRatings },
-  { section: 4, rule: 'agreement.share-level', stops: isAboveLevel },
-  { section: 5, rule: 'record.publicity', stops: isPastPublicity },
-  { section: 6, rule: 'record.ended', stops: isEnded },
+  { section: 4, rule: 'agreement.list', stops: isUnnamedList, unsure: mayBeGranted, of: ofLists },
+  { section: 4, rule: 'agreement.scheme', stops: isUnnamedScheme, unsure: mayBeGranted, of: ofRatings },
+  { section: 4, rule: 'agreement.share-level', stops: isAboveLevel, unsure: mayBeGranted },
+  { section: 5, rule: 'record.publicity', stops: isPastPublicity, unsure: mayBePublic },
+  { section: 6, rule: 'record.ended', stops: isEnded, unsure: mayGoOn },
   { section: 6, rule: 'record.objection', marks: 'objection', when: ({ state }) => state === 'objection' },
   { section: 7, rule: 'record.territorial', marks: 'territorial', when: isTerritorial },
   { section: 8, rule: 'record.escalation', stops: isEscalated, of: ofLists },
@@ -73,6 +77,22 @@ const markings = gates.filter(gate => 'marks' in gate)
 export function stoppedBy(record: SharedRecord, at: Circumstances): RefusalCode | undefined {
   for (const gate of stops) if (gate.stops(record, at)) return gate.rule
   return undefined
+}
+
+/**
+ * Whether a record stays, and every gate that stops it does so only because something cannot be told: a day, a word, a grade.
+ * Then nobody can say that there is nothing. One rule that clearly keeps it back is enough for the contrary.
+ */
+export function isUndetermined(record: SharedRecord, at: Circumstances): boolean {
+  // Of what nobody knows how it stands nobody knows either which list or scheme it rightly is of.
+  const known = record.state === 'undetermined' ? { ...record, list: undefined, scheme: undefined } : record
+  let isStopped = false
+  for (const gate of stops) {
+    if (!gate.stops(known, at)) continue
+    if (gate.unsure?.(known, at) !== true) return false
+    isStopped = true
+  }
+  return isStopped
 }
 
 /** Gates that give the same mark stand side by side. */
@@ -106,7 +126,15 @@ export function keptBack(family: string, vocabulary: Vocabulary): RefusalCode[] 
 const PERSONAL = /个人|自然人|青年志愿者/
 
 function isOfPerson(record: SharedRecord): boolean {
-  if (record.aboutPerson !== false || record.kind === undefined) return true
+  return record.aboutPerson !== false || record.kind === undefined || speaksOfPerson(record)
+}
+
+/** A column that says whether it is about a person holds no word that is known, and nothing else tells. */
+function mayBeOfFirm(record: SharedRecord): boolean {
+  return record.aboutPerson === 'undetermined' && record.kind !== undefined && !speaksOfPerson(record)
+}
+
+function speaksOfPerson(record: SharedRecord): boolean {
   const { holder, scheme, type, rated, name } = record.fields
   if (typeof holder === 'string' && isOrHoldsNumber(holder)) return true
   if (record.family === 'rating') return PERSONAL.test(wordOf(scheme)) || PERSONAL.test(wordOf(rated))
@@ -132,6 +160,17 @@ function isUncatalogued(record: SharedRecord, at: Circumstances): boolean {
     !holds(local, record.family, name) ||
     !at.clauses.some(clause => admitsList(clause, record) && admitsScheme(clause, record))
   )
+}
+
+/** Of a list or a scheme that has no word of ours, in a family of which something is in a catalogue. */
+function mayBeCatalogued(record: SharedRecord, at: Circumstances): boolean {
+  const { national, local } = itemsOf(at)
+  return isUnnamed(record, at) && (national.has(record.family) || local.has(record.family))
+}
+
+function isUnnamed({ family, list, scheme }: SharedRecord, { vocabulary }: Circumstances): boolean {
+  const { listField, schemeField } = vocabulary.families.get(family) ?? {}
+  return (listField !== undefined && list === undefined) || (schemeField !== undefined && scheme === undefined)
 }
 
 function holds(items: Items['national'], family: string, name: string | undefined): boolean {
@@ -216,6 +255,19 @@ export function admits(clause: Clause, record: SharedRecord): boolean {
   return reaches(clause.level, record.level) && admitsList(clause, record) && admitsScheme(clause, record)
 }
 
+/**
+ * Whether some clause would let the record pass, were its list or its scheme one that it covers. What has no share level is
+ * not among them: 国家秘密 and 商业秘密 have none, and not even that there is such a record may be told.
+ */
+function mayBeGranted(record: SharedRecord, { clauses }: Circumstances): boolean {
+  return clauses.some(
+    clause =>
+      reaches(clause.level, record.level) &&
+      (record.list === undefined || admitsList(clause, record)) &&
+      (record.scheme === undefined || admitsScheme(clause, record)),
+  )
+}
+
 // 5 · Clock 公示期限 and 6 · Ends 修复、撤销、移出.
 
 function isPastPublicity(record: SharedRecord, { today, vocabulary }: Circumstances): boolean {
@@ -223,8 +275,17 @@ function isPastPublicity(record: SharedRecord, { today, vocabulary }: Circumstan
   return last === undefined || last < today
 }
 
+/** Without a day, a grade, an end or a rule for its day it may be public, and may not. */
+function mayBePublic(record: SharedRecord, { today, vocabulary }: Circumstances): boolean {
+  return !isSurelyPast(record, today, vocabulary)
+}
+
 function isEnded({ state, endedOn }: SharedRecord, { today }: Circumstances): boolean {
   return (state !== 'normal' && state !== 'objection') || (endedOn !== undefined && endedOn <= today)
+}
+
+function mayGoOn({ state, endedOn }: SharedRecord, { today }: Circumstances): boolean {
+  return state === 'undetermined' && !(endedOn !== undefined && endedOn <= today)
 }
 
 // 7 · Territory 地域: what is forbidden in one city is information in another.
@@ -270,19 +331,6 @@ function mayBeEscalated(record: SharedRecord, { vocabulary }: Circumstances): bo
 
 function isLesser({ family, list, fields }: SharedRecord, { lists }: Vocabulary): boolean {
   return family === 'list' && lists.get(list ?? '')?.colour === 'black' && saidBy(fields).lesser
-}
-
-// 10 · Masking 脱敏.
-
-/** Fields that hold the code of an office or the number of a document, and nothing else. */
-const NUMBERED = new Set([
-  ...['number', 'document', 'certificateNumber', 'authorityCode', 'sourceCode', 'division', 'agreement', 'notice'],
-])
-
-function maskField(value: Value, field: string): Value {
-  if (field === 'holder' && typeof value === 'string') return maskHolder(value)
-  const open = maskValue(value)
-  return open !== value && typeof value === 'string' && NUMBERED.has(field) ? maskDocument(value) : open
 }
 
 // 12 · Freshness 时效: double publicity within so many working days; what is older is not known, and never clean.

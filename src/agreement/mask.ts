@@ -1,9 +1,10 @@
 /** No text leaves with the number of a person, a telephone or an account in it, nor with the name of who is behind a firm. */
 import type { Value } from '#protocol/message.ts'
-import { maskPersonalNumbers } from '#protocol/subject.ts'
+import { maskPersonalNumbers, type SubjectKind } from '#protocol/subject.ts'
 import { look, NAME, NUMBER, PERSONAL } from './look.ts'
 import { hideBareName, hideNames, LONGEST_BARE } from './names.ts'
 import { hideLikelyNumbers, hideNumbers } from './numbers.ts'
+import { hideOperator } from './operator.ts'
 
 /**
  * The text with what may not leave replaced by asterisks, one for one, and nothing else changed; the very same text where it
@@ -57,8 +58,22 @@ export function maskValue(value: Value): Value {
   return amount === value.amount ? value : { untranslated: amount }
 }
 
+/** Fields that hold the code of an office or the number of a document, and nothing else. */
+const NUMBERED = new Set([
+  ...['number', 'document', 'certificateNumber', 'authorityCode', 'sourceCode', 'division', 'agreement', 'notice'],
+])
+
+/** The value of a field of a record about a party of this kind, as it may leave or be printed; the very same where nothing has to go. */
+export function maskField(value: Value, field: string, kind: SubjectKind | undefined): Value {
+  if (field === 'holder' && typeof value === 'string') return maskHolder(value, kind)
+  const open = maskValue(value)
+  return open !== value && typeof value === 'string' && NUMBERED.has(field) ? maskDocument(value) : open
+}
+
 /** The name of a party as it may leave: where it is a person's own it may not. */
-export function maskHolder(text: string): string {
+export function maskHolder(text: string, kind: SubjectKind | undefined): string {
   const open = maskText(text)
+  // Under the code of an individual business stands its own name, or that of who runs it: what is no name of a business is his.
+  if (kind === 'individual-business') return hideOperator(open)
   return text.length > LONGEST_BARE && (look(text) & NAME) === 0 ? open : hideBareName(open)
 }

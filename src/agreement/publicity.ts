@@ -29,7 +29,7 @@ function within(own: Day | undefined, record: SharedRecord, today: Day, vocabula
   const decided = record.fields[begin]
   // What no day is known for has no rule; a day to come is a slip of the pen, and would make it public for too long.
   if (typeof decided !== 'string' || decided > today) return undefined
-  const rule = vocabulary.publicity.find(each => each.families.has(record.family) && validOn(each, decided))
+  const rule = ruleOn(decided, record, vocabulary)
   // For ever is no end: where no rule gives one, it cannot be told.
   if (rule === undefined) return own === 'indefinite' ? undefined : own
   const { earliest, latest } = boundsOf(decided, record, rule)
@@ -37,6 +37,32 @@ function within(own: Day | undefined, record: SharedRecord, today: Day, vocabula
   if (own === undefined || own === 'indefinite') return earliest
   // 达到最长公示期但未纠正的，按照行业主管部门有关规定执行: the end that the city states is that of its sector.
   return record.uncorrected || own < latest ? own : latest
+}
+
+/**
+ * Whether the publicity of a record is over for certain, or it is not published at all: by its city's own end, or by every
+ * grade that it may be of. Of a record without a last public day the other case is that nobody can tell. Pure; never throws.
+ */
+export function isSurelyPast(record: SharedRecord, today: Day, vocabulary: Vocabulary): boolean {
+  if ((ownEnd(record) ?? 'indefinite') < today) return true
+  const decided = record.fields[begins[record.family] ?? '']
+  if (typeof decided !== 'string' || decided > today) return false
+  // One that may be an honour may have no clock; for one that is not corrected the rule leaves the end to its sector.
+  const { list, uncorrected } = record
+  const { listField } = vocabulary.families.get(record.family) ?? {}
+  if (uncorrected || (listField !== undefined && list === undefined) || isNoDishonesty(record, vocabulary)) return false
+  const rule = ruleOn(decided, record, vocabulary)
+  if (rule === undefined) return false
+  const possible = gradesOf(record, rule)
+  return [...rule.grades].every(
+    ([grade, { most, unlessStated }]) =>
+      possible?.includes(grade) === false || unlessStated === 'unpublished' || after(decided, most) < today,
+  )
+}
+
+/** The rule in force on the day of the decision. */
+function ruleOn(decided: Day, { family }: SharedRecord, { publicity }: Vocabulary): PublicityRule | undefined {
+  return publicity.find(each => each.families.has(family) && validOn(each, decided))
 }
 
 /** Honours are no dishonesty, and a register of abnormal operation ends when the enterprise is taken off it. */

@@ -66,7 +66,9 @@ const DOUBTED: ReadonlySet<string> = new Set<RefusalCode>([
 
 /** Judges what one city said of one subject. Pure; computes no score, and says nothing of a person. */
 export function verdictOf(of: Case, vocabulary: Vocabulary): Verdict {
-  const unclear = unclearIn(of)
+  const gap = unclearIn(of)
+  // What cannot be told of one entry takes nothing from another; of a source that is down or old, nothing holds.
+  const unclear = gap === 'record.undetermined' ? undefined : gap
   const reliedOn: Verdict['reliedOn'] = []
   const setAside: Verdict['setAside'] = []
   const aside = ({ id }: WireRecord, why: Verdict['why'][number]) => setAside.push({ city: of.from, id, why })
@@ -82,7 +84,7 @@ export function verdictOf(of: Case, vocabulary: Vocabulary): Verdict {
       unplaced ||=
         list === undefined ||
         (!list.severe && list.basis === null && list.code !== BY_COUNTING && list.colour === 'black') ||
-        (list.severe && DOUBTED.has(recognition.why.code))
+        (list.severe && (DOUBTED.has(recognition.why.code) || dayIn(shared.fields['listed']) === undefined))
     } else if ('why' in use) {
       aside(shared, told(use.why))
       unreadable ||= use.why === 'recognition.date'
@@ -96,7 +98,7 @@ export function verdictOf(of: Case, vocabulary: Vocabulary): Verdict {
     }
   }
   const why = [
-    unclear,
+    gap,
     reliedOn.length > 0 ? undefined : uncovered(of),
     unreadable ? 'recognition.date' : undefined,
     unplaced ? 'measure.incomplete' : undefined,

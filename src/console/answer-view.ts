@@ -177,10 +177,10 @@ const recognitionHues = { recognised: 'good', informational: 'warn', refused: 'b
 function recognitionOf({ recognition, measures = [], elsewhere = [] }: Told, language: Language): Markup | '' {
   const t = words[language]
   if (recognition === undefined) return ''
-  const { outcome, original, as = [], ambiguous, relation, clause, why } = recognition
+  const { outcome, original, as = [], ambiguous, relation, clause, why, endUnknown } = recognition
   const said = original[language] ?? original.text ?? ''
   return html`<dl class="facts">
-<div><dt>${t.recognition}</dt><dd><span class="tag ${recognitionHues[outcome]}">${t[`is-${outcome}`]}</span> <bdi>${said}</bdi>${as.length > 0 && html` → <b>${as.map(each => each[language]).join(ambiguous ? t.or : t.comma)}</b>`}${because(why, language)}</dd></div>
+<div><dt>${t.recognition}</dt><dd><span class="tag ${recognitionHues[outcome]}">${t[`is-${outcome}`]}</span> <bdi>${said}</bdi>${as.length > 0 && html` → <b>${as.map(each => each[language]).join(ambiguous ? t.or : t.comma)}</b>`}${endUnknown && html` <span class="tag warn">${t.endUnknown}</span>`}${because(why, language)}</dd></div>
 ${relation && html`<div><dt>${t.relation}</dt><dd>${isRelation(relation) ? t[relation] : relation}</dd></div>`}
 ${clause && html`<div><dt>${t.clause}</dt><dd>${clause}</dd></div>`}
 ${measures.length > 0 && html`<div><dt>${t.measures}</dt><dd>${measures.map(each => measureOf(each, language))}</dd></div>`}
@@ -309,6 +309,10 @@ const words = spoken({
   'is-recognised': { zh: '本市认可为', en: 'Recognised' },
   'is-informational': { zh: '仅供参考', en: 'Information only' },
   'is-refused': { zh: '不予认可', en: 'Not recognised' },
+  endUnknown: {
+    zh: '有效期至未知，今日是否仍有效不明',
+    en: 'Its end is not known: whether it still holds today is not said',
+  },
   relation: { zh: '关系', en: 'Relation' },
   clause: { zh: '条款', en: 'Clause' },
   measures: { zh: '可采取措施', en: 'Measures' },

@@ -1,10 +1,4 @@
 /** A passkey (WebAuthn Level 3) proves its owner by touch and PIN or fingerprint, at our own address and at no other. */
-import {
-  generateAuthenticationOptions,
-  generateRegistrationOptions,
-  verifyAuthenticationResponse,
-  verifyRegistrationResponse,
-} from '@simplewebauthn/server'
 import { z } from 'zod'
 import type { Passkey } from './accounts.ts'
 
@@ -32,6 +26,9 @@ const Assertion = z.object({
 /** ES256, EdDSA and RS256 (RFC 9053, RFC 8812): what authenticators have today. */
 const ALGORITHMS = [-7, -8, -257]
 
+/** Loaded by the first passkey: most gateways never see one, and it is a fiftieth of their memory. */
+const webAuthn = () => import('@simplewebauthn/server')
+
 /** Milliseconds that a person may take. */
 export const PATIENCE = 5 * 60_000
 
@@ -58,8 +55,8 @@ export function passkeys(origin: string, city: string): Passkeys {
     requireUserVerification: true,
   })
   return {
-    invite: ({ name, handle }) =>
-      generateRegistrationOptions({
+    invite: async ({ name, handle }) =>
+      (await webAuthn()).generateRegistrationOptions({
         rpName: `信桥 Xinqiao ${city}`,
         rpID,
         userName: name,
@@ -68,10 +65,12 @@ export function passkeys(origin: string, city: string): Passkeys {
         supportedAlgorithmIDs: ALGORITHMS,
         authenticatorSelection: { residentKey: 'required', userVerification: 'required' },
       }),
-    ask: () => generateAuthenticationOptions({ rpID, userVerification: 'required', timeout: PATIENCE }),
+    ask: async () =>
+      (await webAuthn()).generateAuthenticationOptions({ rpID, userVerification: 'required', timeout: PATIENCE }),
     async registered(text, challenge) {
       const response = parsed(text, Registration)
       if (response === undefined) return undefined
+      const { verifyRegistrationResponse } = await webAuthn()
       const result = await verifyRegistrationResponse({
         response,
         ...expected(challenge),
@@ -85,6 +84,7 @@ export function passkeys(origin: string, city: string): Passkeys {
     async proved(text, challenge, { id, key, counter }, handle) {
       const response = parsed(text, Assertion)
       if (response === undefined || (response.response.userHandle ?? handle) !== handle) return undefined
+      const { verifyAuthenticationResponse } = await webAuthn()
       const result = await verifyAuthenticationResponse({
         response: asAnswered(response),
         ...expected(challenge),

@@ -1,6 +1,6 @@
 /** What this city itself has of an enterprise and anybody may see: its public records, through the gates of every answer. */
 import type { Clause } from '#agreement/authorise.ts'
-import { freshnessToday, recordsOf, undetermined } from '#agreement/disclose.ts'
+import { freshnessToday, given } from '#agreement/disclose.ts'
 import { keptBack } from '#agreement/gates.ts'
 import { dayOf } from '#protocol/day.ts'
 import type { Freshness, WireRecord, Withheld } from '#protocol/message.ts'
@@ -34,13 +34,13 @@ export async function ownRecords(subject: Subject, city: City): Promise<Own> {
   const found = await lookUp({ subjects: [subject.uscc], families }, city.sources)
   const shared = translate(found, city.mapping)
   const freshness = shared.map(each => freshnessToday(each.freshness, today, ground))
+  const { records, unclear } = given(subject, shared, ground, today)
   return {
     clauses: ground.families,
-    records: recordsOf(subject, shared, ground, today),
+    records,
     freshness,
     unknown: shared.flatMap(({ family, unknown: rule }, i) => {
-      const unclear = undetermined(subject, shared.slice(i, i + 1), ground)
-      if (unclear.length > 0) return [{ family, reason: told('record.undetermined') }]
+      if (unclear.includes(family)) return [{ family, reason: told('record.undetermined') }]
       if (city.sources.holding(family).length === 0) return [{ family, reason: noTable }]
       if (rule !== undefined) return [{ family, reason: told(rule) }]
       return freshness[i]?.status === 'fresh' ? [] : [{ family, reason: told('source.stale') }]

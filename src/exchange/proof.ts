@@ -27,70 +27,28 @@ import { Malformed } from '#trust/der.ts'
 import { decode, proves, readJws } from '#trust/jws.ts'
 import type { Member } from '#trust/members.ts'
 import { certifiedKey, type Roll, readConfiguration, readRoll } from '#trust/statement.ts'
+import { type Cosigned, type Facts, type FaultName, limitsOf, provesOf, RANGES, type Said } from './proof-words.ts'
 import { logOf } from './witness.ts'
 
-export type Said = { readonly zh: string; readonly en: string }
-
-/** What can be wrong with a file, and what it is called; about the file as a whole, or about one entry. */
-export const faultWords = {
-  malformed: { zh: '格式不符', en: 'not in the form of a file of evidence' },
-  truncated: { zh: '文件不完整', en: 'the file is not whole' },
-  future: { zh: '文件时间在将来', en: 'the file is of the future' },
-  roll: { zh: '成员名册无法核验', en: 'the roll of members does not prove itself' },
-  log: { zh: '无法确认日志密钥', en: 'it is not proved whose key the log is signed with' },
-  checkpoint: { zh: '检查点签名无效', en: 'the checkpoint is not signed by the log' },
-  cosignature: { zh: '副署无效', en: 'a cosignature is not that of the city it names' },
-  order: { zh: '条目顺序有误', en: 'entries do not stand in the order of their indexes, each once' },
-  entry: { zh: '条目无法读取或属于其他城市', en: 'not an entry of this city in its canonical form' },
-  inclusion: { zh: '条目不在检查点之中', en: 'the entry is not in the tree of the checkpoint at this place' },
-  link: { zh: '链值不符', en: 'the entry does not follow from the one before it' },
-  time: { zh: '时间不符', en: 'the times contradict each other' },
-  missing: { zh: '应保存的原文缺失', en: 'signed texts that ought to be held are not there' },
-  evidence: { zh: '原文与条目摘要不符', en: 'the texts are not those that the entry was made for' },
-  certificate: { zh: '证书无法核验', en: 'the certificate of the key is not there, or does not lead to the root' },
-  signature: { zh: '签名无效', en: 'the signature is not that of the key' },
-  binding: { zh: '报文与条目或查询不符', en: 'the message says other things than the entry or its question' },
-  receipt: { zh: '回执与日志位置不符', en: 'the receipt in the answer is of another place' },
-} as const satisfies Record<string, Said>
-export type FaultName = keyof typeof faultWords
-
-export type ProofFault = {
+type ProofFault = {
   readonly name: FaultName
   /** The entry; undefined for the file as a whole. */
   readonly index: number | undefined
   readonly detail: string
 }
 
-export type Proof = {
+export type Proof = Facts & {
   readonly verified: boolean
   /** The first faults, and how many there are. */
   readonly faults: readonly ProofFault[]
   readonly faultCount: number
-  /** Undefined where the file has no header. */
-  readonly of: { readonly city: string; readonly ledger: string; readonly made: string } | undefined
-  readonly checkpoint: { readonly size: number; readonly cosigned: readonly Cosigned[] } | undefined
-  /** Entries, and their indexes as ranges, both ends included. */
-  readonly entries: number
-  readonly ranges: readonly (readonly [number, number])[]
-  readonly from: string | undefined
-  readonly to: string | undefined
-  /** Signed messages that were proved; answers of which only the body is held; entries whose texts have expired. */
-  readonly questions: number
-  readonly answers: number
-  readonly unsigned: number
-  readonly expired: number
-  /** Each in both languages: what is proved, and what is not, whatever was found. */
+  /** Each in both languages: what is proved, where there is no fault; and what is not, whatever was found. */
   readonly proves: readonly Said[]
   readonly limits: readonly Said[]
 }
 
-/** A city that cosigned, and the instant by its own word. */
-export type Cosigned = { readonly city: string; readonly at: string }
-
 /** Faults that are told in full. */
 const REPORTED = 50
-/** Ranges of indexes that are told. */
-const RANGES = 100
 /** Seconds by which an entry may be earlier than one before it, and a message than its entry: the longest life of a question. */
 const SLACK = limits.lifetime + limits.skew
 
@@ -114,11 +72,12 @@ export async function proveEvidence(
       if (typeof line === 'string' || walk.of === undefined) break
     }
   } catch (fault) {
-    if (!(fault instanceof TypeError)) throw fault
-    found.add('malformed', undefined, 'not UTF-8')
+    if (!(fault instanceof Refusal)) throw fault
+    found.add('malformed', undefined, fault.message)
   }
   walk.end()
-  return { ...found.told(), ...walk.told() }
+  const [told, facts] = [found.told(), walk.told()]
+  return { ...told, ...facts, proves: told.verified ? provesOf(facts) : [], limits: limitsOf(facts) }
 }
 
 function openFindings() {
@@ -142,6 +101,8 @@ type Ground = {
   readonly anchors: Anchors
   readonly checkpoint: Signed | undefined
   readonly cosigned: readonly Cosigned[]
+  /** By city, from the roll. */
+  readonly names: NonNullable<Facts['of']>['names']
 }
 
 /** One walk through one file; it remembers what the next line has to be held against. */
@@ -152,7 +113,7 @@ class Walk {
   readonly #keys = new Map<string, CertifiedKey>()
   readonly #steady = new Set<string>()
   readonly #ranges: [number, number][] = []
-  readonly #count = { entries: 0, questions: 0, answers: 0, unsigned: 0, expired: 0 }
+  readonly #count = { entries: 0, held: 0, questions: 0, answers: 0, unsigned: 0, expired: 0 }
   #before: EntryLine | undefined
   #first: string | undefined
   #last: string | undefined
@@ -187,19 +148,18 @@ class Walk {
     else if (!this.#isEnded) this.#tell('truncated', undefined, 'the last line is not there')
   }
 
-  told() {
+  told(): Facts {
     const { of } = this
     const { made = '', city = '', ledger = '' } = of?.header ?? {}
     const size = of?.checkpoint?.size
-    const facts = {
-      of: of && { city, ledger, made },
+    return {
+      of: of && { city, ledger, made, names: of.names },
       checkpoint: of && size !== undefined ? { size, cosigned: of.cosigned } : undefined,
       ...this.#count,
       ranges: this.#ranges,
       from: this.#first,
       to: this.#last,
     }
-    return { ...facts, proves: provesOf(facts), limits: limitsOf(facts) }
   }
 
   #entry(line: EntryLine, ground: Ground): void {
@@ -252,6 +212,7 @@ class Walk {
         tell('missing', `it says ${evidence}, and its entry does not`)
       return
     }
+    this.#count.held += 1
     const lacks = isDue ? lacking(entry, evidence) : undefined
     if (lacks !== undefined) tell('missing', lacks)
     const wrong = contradiction(entry, evidence)
@@ -263,8 +224,10 @@ class Walk {
       this.#count.questions += 1
     }
     if (answer === undefined) return
-    if (isBody(answer)) this.#count.unsigned += 1
-    else if (this.#proved(() => this.#answer(answer, entry, place, ground), tell)) this.#count.answers += 1
+    if (isBody(answer)) {
+      if ('answerDigest' in entry) this.#count.unsigned += 1
+      else tell('evidence', 'a body of which the entry has no digest')
+    } else if (this.#proved(() => this.#answer(answer, entry, place, ground), tell)) this.#count.answers += 1
   }
 
   /** Whether a message proves itself; what keeps it from that is told under its name. */
@@ -390,14 +353,15 @@ async function groundOf(header: Header, roots: readonly Certificate[], now: numb
   if (own !== undefined && typeof signed !== 'object')
     tell('checkpoint', undefined, signed ?? `${header.city} publishes ${own.name}`)
   const checkpoint = typeof signed === 'object' ? signed : undefined
-  const cosigned: Cosigned[] = []
+  const cosigned: { city: string; at: string }[] = []
   for (const [city, { key }] of keys) {
     if (city === header.city || checkpoint === undefined) continue
     const at = cosignedAt(checkpoint.note, cosignerKey(witnessName(city), key))
     if (at === false || (at ?? 0) * 1000 > made + limits.skew * 1000) tell('cosignature', undefined, city)
     else if (at !== undefined) cosigned.push({ city, at: new Date(at * 1000).toISOString() })
   }
-  return { header, made, anchors, checkpoint, cosigned }
+  const names = Object.fromEntries(roll?.members.map(({ id, name }) => [id, name]) ?? [])
+  return { header, made, anchors, checkpoint, cosigned, names }
 }
 
 async function rollOf({ roll }: Header, anchors: Anchors, made: number, tell: Tell): Promise<Roll | undefined> {
@@ -453,70 +417,4 @@ async function keyOf(chain: readonly string[]): Promise<CertifiedKey | undefined
     if (fault instanceof Malformed) return undefined
     throw fault
   }
-}
-
-type Facts = Omit<Proof, 'verified' | 'faults' | 'faultCount' | 'proves' | 'limits'>
-
-/** What holds where no fault was found. */
-function provesOf({ of, checkpoint, entries, ranges, questions, answers, from, to }: Facts): Said[] {
-  if (of === undefined || checkpoint === undefined) return []
-  const { size, cosigned } = checkpoint
-  const where = ranges.map(([a, b]) => (a === b ? `${a}` : `${a}–${b}`)).join(', ')
-  const said = [
-    {
-      zh: `${entries} 条（序号 ${where}，${from} 至 ${to}）均在 ${of.city} 日志 ${of.ledger} 的前 ${size} 条之中，一字未改`,
-      en: `${entries} entries (${where}; ${from} to ${to}) stand in the log of ${of.city}, ${of.ledger}, among its first ${size}, to the letter`,
-    },
-    {
-      zh: `${questions} 份查询、${answers} 份答复或拒绝，均由条目所指城市以当时有效、经联盟根证书认证的密钥签署`,
-      en: `${questions} questions and ${answers} answers or refusals were signed by the cities that the entries name, with keys that the federation had certified then`,
-    },
-    {
-      zh: '每份答复均针对其查询，且与条目的摘要相符',
-      en: 'each answer is to its question, and what the entry was made for',
-    },
-  ]
-  const [first] = cosigned.toSorted((a, b) => (a.at < b.at ? -1 : 1))
-  if (first !== undefined)
-    said.push({
-      zh: `自 ${first.at} 起，日志的前 ${size} 条未被改写：${cosigned.map(each => `${each.city}（${each.at}）`).join('、')} 见证`,
-      en: `the first ${size} entries of the log were not rewritten after ${first.at}, as witnessed by ${cosigned.map(each => `${each.city} (${each.at})`).join(', ')}`,
-    })
-  return said
-}
-
-/** What is not proved, whatever was found. */
-function limitsOf({ of, checkpoint, ranges, questions, answers, unsigned, expired }: Facts): Said[] {
-  const said = [
-    {
-      zh: '不证明各城市的记录本身真实、完整，只证明当时如此问、如此答',
-      en: 'that the cities’ own records were right: only that this was asked and answered, then',
-    },
-    {
-      zh: '不证明此外没有其他条目：所选范围由导出方决定，只有连续的序号之间没有遗漏',
-      en: 'that there are no other entries: who made the file chose them; only between indexes that follow each other nothing is left out',
-    },
-    {
-      zh: `证书吊销情况以文件制作时（${of?.made ?? '—'}）所附吊销列表为准`,
-      en: `what was revoked later: the revocation lists are those of the time of the file (${of?.made ?? '—'})`,
-    },
-  ]
-  if (checkpoint?.cosigned.length === 0)
-    said.push({
-      zh: '没有任何城市副署：只凭本市自己的签名，不能证明日志未被改写',
-      en: 'that the log was not rewritten: no other city has cosigned it, and its own signature alone does not show that',
-    })
-  if (expired > 0)
-    said.push({
-      zh: `${questions + answers + unsigned + expired} 项中有 ${expired} 项原文已过保存期，只剩摘要`,
-      en: `the words of ${expired} of ${questions + answers + unsigned + expired} exchanges: their texts have expired, and the digests are left`,
-    })
-  if (unsigned > 0)
-    said.push({
-      zh: `${unsigned} 份答复只有正文而无签名（因故障中断）`,
-      en: `that ${unsigned} answers were signed: only their bodies are held, since a crash came between`,
-    })
-  if (ranges.length >= RANGES)
-    said.push({ zh: '序号范围过多，未全部列出', en: 'all ranges of indexes are not listed: there are too many' })
-  return said
 }

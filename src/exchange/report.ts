@@ -152,7 +152,7 @@ export async function report(request: ReportRequest, department: Department, cit
       code: subject.uscc,
       kind: termOf(subject.kind, 'subject-kinds', city.vocabulary),
       ...(subject.doubt && { doubt: subject.doubt }),
-      names: namesIn(parts),
+      names: namesIn(parts, subject.kind),
     },
     purpose: termOf(purpose, 'purposes', city.vocabulary),
     matter,

@@ -1,10 +1,11 @@
 /** What the cities said becomes the sections of the national credit report; a section is empty only where every city would have said otherwise. */
 import { z } from 'zod'
 import type { Clause } from '#agreement/authorise.ts'
+import { maskField, maskHolder } from '#agreement/mask.ts'
 import { Recognition } from '#agreement/recognise.ts'
 import { CityId, Code, type Freshness, Value, WireRecord, type Withheld } from '#protocol/message.ts'
 import { type RefusalCode, told } from '#protocol/refusal.ts'
-import { maskPersonalNumbers, type SubjectKind } from '#protocol/subject.ts'
+import type { SubjectKind } from '#protocol/subject.ts'
 import { BY_COUNTING, type Field, type Term, type Vocabulary } from '#schema/vocabulary.ts'
 
 const Named = z.strictObject({ code: Code, zh: z.string(), en: z.string() }).meta({ id: 'Named' })
@@ -131,7 +132,7 @@ export function sectionsOf(
   const entries = Map.groupBy(
     parts.flatMap(({ city, records }) =>
       records
-        .map(each => ({ at: sectionOf(each, vocabulary), entry: entryOf(city, each, vocabulary) }))
+        .map(each => ({ at: sectionOf(each, vocabulary), entry: entryOf(city, each, kind, vocabulary) }))
         .filter(({ entry: { date } }) => date === undefined || (period.from <= date && date <= period.to)),
     ),
     ({ at }) => at,
@@ -207,21 +208,33 @@ function sectionOf({ record, recognition }: Part['records'][number], vocabulary:
   return proved && (recognition === undefined || recognition.outcome === 'recognised') ? section : 'local'
 }
 
-function entryOf(city: string, { record, recognition }: Part['records'][number], vocabulary: Vocabulary): Entry {
+/** Text of another city is masked once more before it is on paper, by the very rules by which our own leaves. */
+function entryOf(
+  city: string,
+  { record, recognition }: Part['records'][number],
+  kind: SubjectKind,
+  vocabulary: Vocabulary,
+): Entry {
   const { id, family, fields, objection, notice, territorial } = record
   const known = vocabulary.families.get(family)
-  const text = (name: string) => (typeof fields[name] === 'string' ? maskPersonalNumbers(fields[name]) : undefined)
+  const open = (name: string, value: Value) => maskField(value, name, kind)
+  const text = (name: string) => {
+    const value = fields[name]
+    const said = value === undefined ? undefined : open(name, value)
+    return typeof said === 'string' ? said : undefined
+  }
   const [department] = ['authority', 'source'].filter(name => text(name) !== undefined)
   const dated = dateFieldOf(family, vocabulary)
   const date = dated === undefined ? undefined : z.iso.date().safeParse(fields[dated]).data
   const masked = new Set(record.masked)
+  if (department !== undefined && text(department) !== fields[department]) masked.add(department)
   const lines: Line[] = []
   for (const [name, field] of known?.fields ?? []) {
     const value = fields[name]
     if (value === undefined || name === department || (name === dated && date !== undefined)) continue
-    const line = lineOf(value, field, vocabulary)
-    if (line.masked) masked.add(name)
-    lines.push({ code: name, zh: field.zh, en: field.en, ...line.line })
+    const shown = open(name, value)
+    if (shown !== value) masked.add(name)
+    lines.push({ code: name, zh: field.zh, en: field.en, ...lineOf(shown, field, vocabulary) })
   }
   return {
     city,
@@ -259,44 +272,32 @@ function titleOf({ family, fields }: WireRecord, vocabulary: Vocabulary): { zh: 
   return { zh: term?.zh ?? zh, en: term?.en ?? en }
 }
 
-type Said = { readonly line: Pick<Line, 'value' | 'said' | 'saidEn'>; readonly masked: boolean }
-
-/** A value in print. Free text of another city is searched for personal numbers once more before it is on paper. */
-function lineOf(value: Value, { set, type }: Field, vocabulary: Vocabulary): Said {
+/** A value in print. */
+function lineOf(value: Value, { set, type }: Field, vocabulary: Vocabulary): Pick<Line, 'value' | 'said' | 'saidEn'> {
   if (typeof value === 'string') {
-    const open = maskPersonalNumbers(value)
     const indefinite = type === 'date' && value === 'indefinite'
-    const said = indefinite ? { said: '长期', saidEn: 'indefinite' } : { said: open }
-    return { line: { value: open, ...said }, masked: open !== value }
+    return { value, ...(indefinite ? { said: '长期', saidEn: 'indefinite' } : { said: value }) }
   }
-  if ('untranslated' in value) {
-    const open = maskPersonalNumbers(value.untranslated)
-    const said = { said: `${open}（未转换）`, saidEn: 'not translated' }
-    return { line: { value: { untranslated: open }, ...said }, masked: open !== value.untranslated }
-  }
+  if ('untranslated' in value) return { value, said: `${value.untranslated}（未转换）`, saidEn: 'not translated' }
   if ('amount' in value) {
     const digits = grouped(value.amount)
     const said = value.currency === 'CNY' ? `${digits} 元` : `${digits} ${value.currency}`
-    return { line: { value, said, saidEn: `${value.currency} ${digits}` }, masked: false }
+    return { value, said, saidEn: `${value.currency} ${digits}` }
   }
   const terms = ('code' in value ? [value.code] : value.codes).map(code => {
     const term = vocabulary.sets.get(set ?? '')?.get(code)
     return { zh: term?.zh ?? code, en: term?.en ?? code }
   })
   const ambiguous = 'ambiguous' in value && value.ambiguous === true
-  const original = maskPersonalNumbers(value.original)
   const zh = terms.map(term => term.zh).join(ambiguous ? ' 或 ' : '、')
   const remarks = [
     ...(ambiguous ? ['含义不唯一'] : []),
-    ...(terms.length === 1 && terms[0]?.zh === original ? [] : [`原文：${original}`]),
+    ...(terms.length === 1 && terms[0]?.zh === value.original ? [] : [`原文：${value.original}`]),
   ]
   return {
-    line: {
-      value: { ...value, original },
-      said: remarks.length === 0 ? zh : `${zh}（${remarks.join('；')}）`,
-      saidEn: terms.map(term => term.en).join(ambiguous ? ' or ' : ', '),
-    },
-    masked: original !== value.original,
+    value,
+    said: remarks.length === 0 ? zh : `${zh}（${remarks.join('；')}）`,
+    saidEn: terms.map(term => term.en).join(ambiguous ? ' or ' : ', '),
   }
 }
 
@@ -436,15 +437,15 @@ function adviceOn(sections: readonly Section[]): z.infer<typeof Advice>[] {
 
 /**
  * The names under which the cities hold the enterprise; none where nobody said one. Full-width and half-width forms of a name
- * are one name, as the first city writes it.
+ * are one name, as the first city writes it; the name of a person is masked, whoever sent it.
  */
-export function namesIn(parts: readonly Part[]): { name: string; cities: string[] }[] {
+export function namesIn(parts: readonly Part[], kind: SubjectKind): { name: string; cities: string[] }[] {
   const names = new Map<string, { name: string; cities: Set<string> }>()
   for (const { city, records } of parts) {
     for (const { record } of records) {
       const { holder } = record.fields
       if (typeof holder !== 'string') continue
-      const name = maskPersonalNumbers(holder)
+      const name = maskHolder(holder, kind)
       const known = names.get(name.normalize('NFKC')) ?? { name, cities: new Set() }
       names.set(name.normalize('NFKC'), known)
       known.cities.add(city)

@@ -10,7 +10,7 @@ import { z } from 'zod'
 import { canonical } from '#protocol/canonical.ts'
 import { readJson } from '#protocol/json.ts'
 import { CityId } from '#protocol/message.ts'
-import { Refusal } from '#protocol/refusal.ts'
+import { Refusal, refuse } from '#protocol/refusal.ts'
 import { base64, isSigned, type NoteKey, readNote, type Signed } from './checkpoint.ts'
 import { base64url, type Entry, leafHash, nextLink, readEntry } from './entry.ts'
 import { HASH_LENGTH, provesInclusion } from './tree.ts'
@@ -104,13 +104,23 @@ export function readLine(text: string): Line | string {
   }
 }
 
-/** The lines of a stream of UTF-8 chunks, split at newlines and nowhere else: a text may hold other line separators. */
+/**
+ * The lines of a stream of bytes, split at newlines and nowhere else: a text may hold other line separators. Throws `form.json`
+ * for what is not UTF-8.
+ */
 export async function* linesOf(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<string> {
   const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+  const decode = (chunk: Uint8Array) => {
+    try {
+      return decoder.decode(chunk, { stream: true })
+    } catch (fault) {
+      throw refuse('form.json', 'not UTF-8', fault)
+    }
+  }
   let rest: string[] = []
   let length = 0
   for await (const chunk of chunks) {
-    const [first = '', ...others] = decoder.decode(chunk, { stream: true }).split('\n')
+    const [first = '', ...others] = decode(chunk).split('\n')
     rest.push(first)
     length += first.length
     if (length > LONGEST + 1) break

@@ -100,7 +100,11 @@ export async function copyLedger(from: string, to: string, { progress }: CopyOpt
   if (!isWhole(arrived) || arrived.entries !== entries || arrived.head !== head) {
     throw refuse('ledger.unavailable', `what arrived at ${shown(to)} is not what was sent`)
   }
-  if (at !== to) renameSync(at, to)
+  if (at !== to) {
+    renameSync(at, to)
+    // Whoever verified it left them; they hold nothing, and would be taken for those of a ledger begun later.
+    for (const trace of ['-wal', '-shm']) rmSync(`${at}${trace}`, { force: true })
+  }
   return arrived
 }
 

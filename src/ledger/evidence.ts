@@ -48,7 +48,7 @@ export function contradiction(entry: Entry, { question, answer }: Evidence): str
   if (answer === undefined) return undefined
   const wanted = 'answerDigest' in entry ? entry.answerDigest : undefined
   if (isBody(answer)) {
-    return wanted === undefined || sha256(answer) === wanted ? undefined : 'the answer is not the one that was recorded'
+    return sha256(answer) === wanted ? undefined : 'the answer is not the one that was recorded'
   }
   // What a peer sent in place of an answer is held as it came: it was not accepted, and nothing is bound to it.
   if (entry.kind === 'outcome' && wanted === undefined) return undefined

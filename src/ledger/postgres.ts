@@ -62,6 +62,18 @@ export async function createPostgresLedger(
   }
 }
 
+/** Lets a role append to a ledger and read it, and nothing else; `url` is its owner's. Throws `ledger.unavailable`. */
+export async function grantPostgresLedger(url: string, role: string): Promise<void> {
+  const sql = connect(url, 1, {}, 100)
+  try {
+    await sql.begin(tx => grantTo(tx, role))
+  } catch (fault) {
+    throw unavailable(fault)
+  } finally {
+    await sql.end({ timeout: 1 })
+  }
+}
+
 /**
  * Opens the ledger of this city for appending, as one of any number of processes. Evidence is held for `retentionDays`.
  * Throws `ledger.unavailable` when the server cannot be reached, has no ledger, one of another city, one whose tables,

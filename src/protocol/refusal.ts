@@ -432,7 +432,7 @@ export const refusals = {
     status: 503,
     zh: '日志暂不可写，未作答复',
     en: 'The ledger cannot be written, so nothing is answered.',
-    hint: 'Free space on the data volume; service resumes by itself.',
+    hint: 'Free space on the data volume, or bring PostgreSQL back; service resumes by itself.',
   },
   'ledger.contradicted': {
     status: 503,

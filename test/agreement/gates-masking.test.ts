@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { look, NAME, NUMBER, PERSONAL } from '#agreement/look.ts'
-import { maskHolder, maskText, maskValue } from '#agreement/mask.ts'
+import { maskField, maskHolder, maskText, maskValue } from '#agreement/mask.ts'
 import { hideNames } from '#agreement/names.ts'
 import { hideLikelyNumbers, hideNumbers } from '#agreement/numbers.ts'
 import { completeUscc, maskPersonalNumbers } from '#protocol/subject.ts'
@@ -223,7 +223,82 @@ describe('the holder of a record', () => {
     ['马记面馆', '马记面馆'],
     ['何家店', '何家店'],
   ])('who is an individual business: %s leaves as %s', (name, masked) => {
-    expect(maskHolder(name)).toBe(masked)
+    expect(maskHolder(name, 'individual-business')).toBe(masked)
+  })
+
+  it.each([
+    ['虚构人', '***'],
+    ['欧阳景行', '****'],
+    ['仉督', '**'],
+    ['买买提江·阿不都热合曼', '***********'],
+    ['阿迪力·建材', '******'],
+    ['刘建材', '***'],
+    ['王建社（个体工商户）', '***（个体工商户）'],
+    ['示例小吃店（虚构人）', '示例小吃店（***）'],
+    ['虚构人（示例小吃店）', '***（示例小吃店）'],
+    ['虚构人 示例五金店', '*** 示例五金店'],
+    ['經營者虛構人', '經營者***'],
+    ['服务员虚构人', '******'],
+    ['JOHN SMITH', '**** *****'],
+    ['（虚构人）', '（***）'],
+  ])(
+    'whose surname nobody knows does not leave under the code of an individual business: %s leaves as %s',
+    (name, masked) => {
+      expect(maskHolder(name, 'individual-business')).toBe(masked)
+    },
+  )
+
+  it.each([
+    ...[
+      '江阴市（澄江）示例五金店',
+      '示例建筑工程经营部',
+      '示例三号服装厂',
+      '老王示例商行',
+      '虚构人工作室',
+      '示例汽车美容中心',
+    ],
+    ...[
+      '虚构市示例养殖场',
+      '示例小吃店（个体工商户）',
+      '示例个体经营部',
+      '惠州市惠城区示例三号餐饮店（虚构）',
+      '示例小吃店（普通合伙）',
+      '示例車行',
+      '某县示例农家乐',
+    ],
+  ])('that is the name of an individual business stays as it is: %s', name => {
+    expect(maskHolder(name, 'individual-business')).toBe(name)
+  })
+
+  it('never is the name of a person under the code of an individual business, whatever the surname', () => {
+    const han = fc.integer({ min: 0x4e00, max: 0x9fa5 }).map(code => String.fromCodePoint(code))
+    const given = fc.constantFrom(...'伟芳娜敏静丽强磊军洋勇艳杰娟涛明超秀霞平刚桂英华行轩园庄堂社院居斋家建材科技文')
+    const syllable = fc.constantFrom(...'阿买提江木尔古丽热合曼都拉吾斯玛依扎西卓')
+    const part = fc.string({ unit: syllable, minLength: 2, maxLength: 6 })
+    const name = fc.oneof(
+      fc.tuple(han, fc.string({ unit: given, minLength: 1, maxLength: 2 })).map(parts => parts.join('')),
+      fc.tuple(han, han, fc.string({ unit: given, minLength: 1, maxLength: 2 })).map(parts => parts.join('')),
+      fc.tuple(part, fc.constantFrom(...'·•‧・'), part).map(parts => parts.join('')),
+    )
+    const around = fc.constantFrom(
+      ['', ''],
+      ['个体工商户', ''],
+      ['', '（个体工商户）'],
+      ['示例小吃店（', '）'],
+      ['', '（示例小吃店）'],
+    )
+    fc.assert(
+      fc.property(name, around, (person, [before = '', behind = '']) => {
+        const stars = '*'.repeat([...person].length)
+        expect(maskHolder(`${before}${person}${behind}`, 'individual-business')).toBe(`${before}${stars}${behind}`)
+      }),
+      { numRuns: 2_000 },
+    )
+  })
+
+  it('is masked for its kind alone: a firm keeps a name that no individual business is known by', () => {
+    const record = (kind: 'enterprise' | 'individual-business') => maskField('虚构示例集团', 'holder', kind)
+    expect([record('enterprise'), record('individual-business')]).toEqual(['虚构示例集团', '******'])
   })
 
   it.each([
@@ -232,13 +307,13 @@ describe('the holder of a record', () => {
     ['阿迪力·买买提', '*******'],
     ['張國榮', '***'],
   ])('who is a person under the code of a firm: %s leaves as %s', (name, masked) => {
-    expect(maskHolder(name).replace(' ', '*')).toBe(masked)
+    expect(maskHolder(name, 'enterprise').replace(' ', '*')).toBe(masked)
   })
 
   it.each(['江阴示例一号纺织（集团）有限公司', '万达广场', '中国建设银行', '江苏阳光集团有限公司', '向阳村卫生室'])(
     'who is an enterprise keeps its name: %s',
     name => {
-      expect(maskHolder(name)).toBe(name)
+      expect(maskHolder(name, 'enterprise')).toBe(name)
     },
   )
 })

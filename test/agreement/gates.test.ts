@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { Clause } from '#agreement/authorise.ts'
-import { type Circumstances, gates, keptBack, marksOf, stoppedBy } from '#agreement/gates.ts'
+import { type Circumstances, gates, isUndetermined, keptBack, marksOf, stoppedBy } from '#agreement/gates.ts'
 import type { Freshness, Value } from '#protocol/message.ts'
 import { type RefusalCode, refusals } from '#protocol/refusal.ts'
 import { completeUscc } from '#protocol/subject.ts'
@@ -197,6 +197,86 @@ describe('a gate stops a record', () => {
   it('for every rule that a record can be kept back by', () => {
     const rules = gates.flatMap(gate => ('stops' in gate ? gate.rule : []))
     expect(new Set(stopped.map(([, , , rule]) => rule))).toEqual(new Set(rules))
+  })
+})
+
+describe('of a record that stays', () => {
+  const undetermined = (record: SharedRecord, over: Partial<Circumstances> = {}) =>
+    isUndetermined(record, { ...at, clauses: [grantedBy[record.family] ?? clause], ...over })
+  const before = saying(entry, { listed: '2026-03-31' })
+
+  it.each<[string, SharedRecord]>([
+    ['its state is no word that is known', { ...base, state: 'undetermined' }],
+    ['its list is no word that is known', { ...entry, list: undefined }],
+    ['its rating scheme is no word that is known, or missing', { ...rating, scheme: undefined }],
+    ['it may be about a person, or about a firm', { ...base, aboutPerson: 'undetermined' }],
+    ['it was listed under no rule, and its city states no end', before],
+    ['it was listed under no rule, and its city states that it is for ever', { ...before, endedOn: 'indefinite' }],
+    ['it was decided before there was any rule', saying(penalty, { decided: '2016-07-08' })],
+    ['it states no day of decision', saying(penalty, { decided: { untranslated: '' } })],
+    ['its day of decision cannot be read', saying(penalty, { decided: { untranslated: '不详' } })],
+    ['its day of decision is still to come', saying(penalty, { decided: '2027-01-01' })],
+    ['it may be minor, and not meant to be public', saying(penalty, { grade: { untranslated: '较重' } })],
+    [
+      'it is public by one of its possible grades, and by the other no more',
+      saying(penalty, {
+        decided: '2026-05-06',
+        grade: { codes: ['minor', 'general'], ambiguous: true, original: '1' },
+      }),
+    ],
+    [
+      'it is not corrected, and no end of its sector is stated',
+      { ...saying(penalty, { decided: '2023-06-01' }), uncorrected: true },
+    ],
+    [
+      'neither its state nor its day can be told',
+      { ...saying(penalty, { decided: '2027-01-01' }), state: 'undetermined' },
+    ],
+    [
+      'nobody knows how it was made, whatever list it says that it is of',
+      { ...entry, list: 'computed-black', state: 'undetermined' },
+    ],
+  ])('it is said that nobody can tell where %s', (_, record) => {
+    expect(judge(record)).toBeDefined()
+    expect(undetermined(record)).toBe(true)
+  })
+
+  it.each<[string, SharedRecord, Partial<Circumstances>?]>([
+    ['is about a person', { ...base, aboutPerson: true, fields: {} }],
+    [
+      'shows the number of a person',
+      saying({ ...base, aboutPerson: 'undetermined' }, { holder: '110101199003077758' }),
+    ],
+    [
+      'is a score of persons by a scheme of no word',
+      saying({ ...rating, scheme: undefined }, { scheme: { untranslated: '个人信用积分' } }),
+    ],
+    ['was repaired', { ...before, state: 'repaired' }],
+    ['was taken off its list, though nobody knows since when it was on it', { ...before, endedOn: today }],
+    [
+      'is past the end that its city states, though its day cannot be read',
+      { ...saying(penalty, { decided: { untranslated: '?' } }), publishedUntil: '2026-11-21' },
+    ],
+    [
+      'is past the longest of its possible grades',
+      saying(penalty, { decided: '2020-01-01', grade: { untranslated: '较重' } }),
+    ],
+    ['is minor and not published, as a rule', saying(penalty, { grade: { code: 'minor', original: '轻微' } })],
+    ['has no share level, which is what a secret has', { ...base, level: undefined }],
+    ['is above the level of every clause, whatever its list', { ...entry, list: undefined, level: 'authorised' }],
+    ['is of a list that no clause names, whatever its day', { ...before, list: 'work-safety' }],
+    ['is of a family that no clause covers, whatever its state', { ...base, state: 'undetermined' }, { clauses: [] }],
+    [
+      'speaks of a broken commitment on a local list, whatever its day',
+      saying({ ...before, list: 'local-black' }, { reason: '未履行信用承诺' }),
+    ],
+  ])('nothing more is said where it %s', (_, record, over) => {
+    expect(judge(record, over)).toBeDefined()
+    expect(undetermined(record, over)).toBe(false)
+  })
+
+  it('nobody has to be told of one that leaves', () => {
+    for (const record of [base, penalty, entry, honour, rating]) expect(undetermined(record)).toBe(false)
   })
 })
 

@@ -268,6 +268,20 @@ describe('a verdict', () => {
     },
   )
 
+  it('is unknown where there is an entry of which its city cannot tell, and no where another one speaks all the same', () => {
+    const result = {
+      status: 'unknown' as const,
+      unknown: [{ family: 'list', rule: 'record.undetermined' as const }],
+    }
+    expect(judged([], { result })).toMatchObject({ verdict: 'unknown', why: [{ code: 'record.undetermined' }] })
+    expect(judged([entry('wage-arrears')], { result })).toMatchObject({ verdict: 'no', setAside: [], why: [] })
+  })
+
+  it('is unknown where nobody can read since when an entry is on a severe list', () => {
+    const { verdict, setAside } = judged([entry('wage-arrears', { listed: { untranslated: '去年' } })])
+    expect([verdict, setAside.map(({ why }) => why.code)]).toEqual(['unknown', ['recognition.date']])
+  })
+
   it('is unknown where the end of an entry cannot be read', () => {
     const { verdict, why } = judged([entry('wage-arrears', { publishedUntil: { untranslated: '不详' } })])
     expect([verdict, why.map(({ code }) => code)]).toEqual(['unknown', ['recognition.date']])

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { recordsOf } from '#agreement/disclose.ts'
+import { given } from '#agreement/disclose.ts'
 import { lastPublicDay } from '#agreement/publicity.ts'
 import type { Value } from '#protocol/message.ts'
 import { readSubject, subjectKinds } from '#protocol/subject.ts'
@@ -222,7 +222,7 @@ describe('the end of publicity on the wire', () => {
     const found = { ...record, subject: subject.uscc, publishedUntil: stated, fields, ...over }
     const records = new Map([[subject.uscc as string, [found]]])
     const shared = [{ family: 'penalty', records, freshness: { family: 'penalty', status: 'fresh' as const } }]
-    return recordsOf(subject, shared, ground, '2026-11-22')[0]?.fields['publishedUntil']
+    return given(subject, shared, ground, '2026-11-22').records[0]?.fields['publishedUntil']
   }
 
   it.each<[string, string | undefined, Partial<SharedRecord>, string]>([

@@ -198,7 +198,9 @@ describe('at home', () => {
     const refusedStart = await changed(['data'], () => {
       using db = new DatabaseSync(path)
       expect(() => db.exec(change)).toThrow(/append-only/)
-      for (const row of db.prepare("select name from sqlite_schema where type = 'trigger'").all())
+      for (const row of db
+        .prepare("select name from sqlite_schema where type = 'trigger' and tbl_name = 'entry'")
+        .all())
         db.exec(`drop trigger ${row['name']}`)
       db.exec(change)
       db.close()
@@ -216,7 +218,9 @@ describe('at home', () => {
     const data = join(volume, 'data')
     await running.stop('jiangyin')
     cpSync(settings.data, data, { recursive: true })
-    Object.assign(running.federation.city('jiangyin'), { settings: { ...settings, data } })
+    Object.assign(running.federation.city('jiangyin'), {
+      settings: { ...settings, data, ledger: join(data, 'ledger.sqlite') },
+    })
     await running.start('jiangyin')
     fill(join(volume, 'filler'))
     // The ledger's file may have some room of its own; what is answered from it is entered like any other.

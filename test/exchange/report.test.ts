@@ -2,14 +2,16 @@
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { Recognition } from '#agreement/recognise.ts'
 import { Report, ReportFile } from '#exchange/report.ts'
-import { type Part, sectionsOf } from '#exchange/sections.ts'
+import { namesIn, type Part, sectionsOf } from '#exchange/sections.ts'
 import { verifyLedger } from '#ledger/verify.ts'
 import { canonical, sha256 } from '#protocol/canonical.ts'
 import type { WireRecord } from '#protocol/message.ts'
 import { told } from '#protocol/refusal.ts'
 import type { Vocabulary } from '#schema/vocabulary.ts'
 import { issueKey } from '#trust/departments.ts'
+import { reportPage } from '../../src/report-page.ts'
 import { type Running, runFederation } from '../federation.ts'
 
 let running: Running
@@ -372,6 +374,75 @@ describe('a section', () => {
     ).filter(({ code }) => code === 'serious')
     expect(JSON.stringify(serious)).not.toMatch(/13812345678|11010519491231002X/)
     expect(serious?.entries[0]?.masked).toEqual(['reason'])
+  })
+})
+
+describe('what a peer sent is masked on paper as our own is', () => {
+  const sent: WireRecord = {
+    id: '1',
+    family: 'penalty',
+    fields: {
+      holder: '虚构人',
+      number: '某罚〔2026〕051287654321号',
+      facts: '经营者：张三丰，电话0512-58281234，账号3202018800012345678',
+      decided: '2026-05-01',
+      authority: '某局（负责人：李小明）',
+      grade: { code: 'general', original: '一般，联系13812345678' },
+    },
+  }
+  const part = (over: Partial<WireRecord> = {}): Part => ({
+    city: 'jiangyin',
+    clauses: new Map(),
+    withheld: [],
+    freshness: [],
+    unknown: [],
+    records: [{ record: { ...sent, ...over } }],
+  })
+  const printed = (kind: 'enterprise' | 'individual-business') =>
+    sectionsOf([part()], kind, { from: '2026-01-01', to: '2026-12-31' }, vocabulary)[0]?.entries[0]
+
+  it('names behind a role, telephones and accounts are gone, and the number of the document stays', () => {
+    const entry = printed('enterprise')
+    expect(JSON.stringify(entry)).not.toMatch(/张三丰|李小明|58281234|3202018800012345678|13812345678/)
+    expect(entry?.department).toBe('某局（负责人：***）')
+    expect(entry?.lines.find(({ code }) => code === 'number')?.said).toBe('某罚〔2026〕051287654321号')
+    expect(entry?.masked).toEqual(['authority', 'facts', 'grade'])
+  })
+
+  it('so is the name of who runs an individual business, in its lines and in the heading', () => {
+    expect(printed('individual-business')?.lines.find(({ code }) => code === 'holder')?.said).toBe('***')
+    expect(namesIn([part()], 'individual-business')).toEqual([{ name: '***', cities: ['jiangyin'] }])
+    const shop = part({ fields: { holder: '示例五金店' } })
+    expect(namesIn([shop], 'individual-business')).toEqual([{ name: '示例五金店', cities: ['jiangyin'] }])
+  })
+})
+
+describe('the page of a report', () => {
+  it('says of a rating whose end its city does not tell that nobody knows whether it still holds, and of a doubted entry why', async () => {
+    const { report } = await made()
+    const records = (recognition: Recognition, record: WireRecord) => ({
+      ...silence,
+      records: [{ record, recognition }],
+    })
+    const silence = { city: 'jiangyin', clauses: new Map(), withheld: [], freshness: [], unknown: [] }
+    const fields = { decided: '2026-05-01', listed: '2026-05-01' }
+    const level = { code: 'tax-2025.a', zh: 'A', en: 'A' }
+    const parts = [
+      records(
+        { outcome: 'recognised', original: {}, as: [level], endUnknown: true },
+        { id: '1', family: 'rating', fields },
+      ),
+      records(
+        { outcome: 'informational', original: {}, why: told('record.escalation-doubt') },
+        { id: '2', family: 'list', fields, notice: true },
+      ),
+    ]
+    const sections = [...sectionsOf(parts, 'enterprise', request.period, vocabulary)]
+    const page = await reportPage({ ...report, sections })
+    expect(page).toContain('有效期至未知，今日是否仍有效不明')
+    expect(page).toContain('its end is not known: whether it still holds today is not said')
+    expect(page).toContain(told('record.escalation-doubt').zh)
+    expect(page).toContain(told('record.escalation-doubt').en)
   })
 })
 

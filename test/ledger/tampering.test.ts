@@ -3,6 +3,7 @@ import { copyFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
 import { describe, expect, it } from 'vitest'
+import { copyLedger } from '#ledger/copy.ts'
 import { entryText, leafHash, nextLink } from '#ledger/entry.ts'
 import { type Contradiction, openLog } from '#ledger/log.ts'
 import { openLedgerAt, openLogStoreAt, verifyLedgerAt } from '#ledger/open.ts'
@@ -188,6 +189,15 @@ describe('a ledger that was tampered with', () => {
     tamper(path, work)
     const { faults } = await verifyLedgerAt(path)
     expect(faults[0]).toMatchObject({ name, index })
+  })
+
+  it('by a clock that was turned back, can yet be saved: what is in it is what was written', async () => {
+    const path = await filled()
+    const [, , , turn] = shown.find(([way]) => way === 'time turned back') ?? []
+    tamper(path, db => turn?.(db))
+    const { faults, entries } = await copyLedger(path, `${path}.backup`)
+    expect([faults.map(({ name }) => name), entries]).toEqual([['time-turned-back'], ENTRIES + 1])
+    await expect(copyLedger(path, `${path}.backup`)).rejects.toThrow('there already')
   })
 
   it.each(hidden)('by %s is found by a witness: %s', async (_, name, work) => {

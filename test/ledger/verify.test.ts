@@ -303,6 +303,19 @@ describe('what is found', () => {
     expect(verifyLedger(path, { now: later })).toMatchObject({ verified: true, evidence: 0 })
   })
 
+  test('a body in the place of a refusal, which has none', async () => {
+    const path = newLedger()
+    {
+      await using ledger = openLedger(path, 'jiangyin')
+      const { entry, evidence } = answered()
+      const { status: _, disclosed: __, withheldDigest: ___, answerDigest: ____, ...exchange } = entry
+      await ledger.append({ ...exchange, kind: 'refused', code: 'agreement.purpose' }, { question: evidence.question })
+    }
+    expect(found(path)).toEqual([])
+    tamper(path, db => db.exec(`UPDATE evidence SET answer = '{}'`))
+    expect(found(path)).toEqual(['evidence-swapped 0'])
+  })
+
   test('a trigger that is gone', async () => {
     const { path } = await filled(1)
     execute(path, 'DROP TRIGGER entry_follows_head')

@@ -16,7 +16,8 @@ describe.skipIf(!mounted)('a gateway whose data volume is full (skipped where a 
     const { settings } = running.federation.city('jiangyin')
     const data = join(volume, 'data')
     cpSync(settings.data, data, { recursive: true })
-    Object.assign(running.federation.city('jiangyin'), { settings: { ...settings, data } })
+    const moved = { ...settings, data, ledger: join(data, 'ledger.sqlite') }
+    Object.assign(running.federation.city('jiangyin'), { settings: moved })
     await running.start('jiangyin')
     const readiness = async () => {
       const response = await fetch(`${running.gateway('jiangyin').insideUrl}/health/ready`)
