@@ -1,6 +1,8 @@
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+/** `xinqiao ledger` does what an operator asks of it with a file and with PostgreSQL, and says what keeps it from doing so. */
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import sql from 'postgres'
 import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { openLedgerAt, verifyLedgerAt } from '#ledger/open.ts'
 import { createLedger } from '#ledger/sqlite.ts'
@@ -83,6 +85,48 @@ describe('the ledger of a city', () => {
     expect(existsSync(file)).toBe(false)
     expect(await run('move', place, file)).toBe(0)
     expect(await verifyLedgerAt(file)).toMatchObject({ verified: true, entries: 4 })
+  })
+
+  it('that was moved lets the gateways’ own role in when its owner says so', async () => {
+    const file = join(folder, 'granted.sqlite')
+    createLedger(file, 'jiangyin')
+    await fill(file, 2)
+    const place = await postgres.room()
+    const owner = sql(place, { max: 1 })
+    await owner.unsafe(`CREATE ROLE moved LOGIN PASSWORD 'm'`)
+    await owner.end()
+    await run('move', file, place)
+    const gateway = place.replace('postgres:test@', 'moved:m@')
+    await expect(fill(gateway, 1)).rejects.toThrow('ledger.unavailable')
+    expect(await run('grant', place, 'moved')).toBe(0)
+    await fill(gateway, 1)
+    expect(await verifyLedgerAt(gateway)).toMatchObject({ verified: true, entries: 3 })
+  })
+
+  it('holds evidence by somebody’s word and for a reason, lists what is held, and lets it go by the same', async () => {
+    const { env, file, data } = await city()
+    mkdirSync(data)
+    createLedger(file, 'jiangyin')
+    const by = ['--by', '周法官', '--reason', '（2026）苏0281行初1号', '--env', env]
+    const scope = ['--subject', '91320281250344877K', '--from', '2026-11-01', '--to', '2026-11-22']
+    expect(await run('hold', 'case-1', ...scope, ...by)).toBe(0)
+    await expect(run('hold', 'case-1', ...by)).rejects.toThrow('there is such a hold')
+    expect(await run('holds', '--json', '--env', env)).toBe(0)
+    expect(JSON.parse(printed.at(-1) ?? '')).toMatchObject([
+      {
+        hold: 'case-1',
+        staff: '周法官',
+        subjects: ['91320281250344877K'],
+        // Both days whole, in Asia/Shanghai.
+        from: '2026-10-31T16:00:00.000Z',
+        until: '2026-11-22T16:00:00.000Z',
+      },
+    ])
+    expect(await run('release', 'case-1', ...by)).toBe(0)
+    await expect(run('release', 'case-1', ...by)).rejects.toThrow('no such hold')
+    expect(await run('holds', '--env', env)).toBe(0)
+    expect(printed.at(-1)).toContain('no hold is in force')
+    await expect(run('hold', 'case-2', '--by', 'x', '--env', env)).rejects.toThrow('reason')
   })
 
   it('that was changed, or is shorter than a receipt says, is said to be so', async () => {

@@ -220,7 +220,7 @@ const words = spoken({
     en: 'What our departments asked other cities about it, and reports that were made.',
   },
   noneOfUs: { zh: '本市部门没有查询过该企业', en: 'No department of ours asked about it' },
-  looked: { zh: '本市人员的查看', en: 'Who of our staff looked' },
+  looked: { zh: '本市人员查看记录', en: 'Who of our staff looked' },
   lookedWhat: {
     zh: '在本工作台查看、导出过该企业记录的人员。',
     en: 'Who of our staff saw or exported entries about it in this console.',
@@ -231,8 +231,8 @@ const words = spoken({
     en: `${more ? 'more than ' : ''}${n}`,
   }),
   moreThan: { zh: `只列出最近 ${MOST} 次，全部见导出文件。`, en: `The newest ${MOST}; an export has them all.` },
-  who: { zh: '谁', en: 'Who' },
-  did: { zh: '做了什么', en: 'Did' },
+  who: { zh: '查询方', en: 'Who' },
+  did: { zh: '操作', en: 'Did' },
   allCities: { zh: '所有城市', en: 'all cities' },
   fromTo: (department: string, peer: string) => ({ zh: `${department} → ${peer}`, en: `${department} → ${peer}` }),
   given: (family: string, n: number, fields: string) => ({

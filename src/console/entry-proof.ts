@@ -135,7 +135,7 @@ function message(token: string, typ: string, signer: string, what: Said, city: C
     const key = keyOf(jws, signer, city.members)
     if (!proves(jws, key.key)) throw refuse('token.signature')
     const signed = good(
-      `${what.zh}的签名有效，由${who.zh}签发`,
+      `${what.zh}的签名有效，由${who.zh}签署`,
       `The signature of the ${what.en} is good, and ${who.en}’s.`,
     )
     return [signed, certified(key, signer, signedAt(jws), what, city, now)]
@@ -154,13 +154,13 @@ function certified(key: CertifiedKey, signer: string, at: number, what: Said, { 
   try {
     proveFormerKey(signer, key, members.anchors, at, now)
     return good(
-      `签发${what.zh}时，证书经联盟根证书认证，至今未被吊销`,
+      `签署${what.zh}时，证书经联盟根证书认证，至今未被吊销`,
       `When the ${what.en} was signed, its certificate led to the federation’s root; it is not revoked.`,
     )
   } catch (error) {
     if (!(error instanceof Refusal)) throw error
     return bad(
-      `签发${what.zh}时的证书路径无法证实`,
+      `签署${what.zh}时的证书路径无法证实`,
       `The certificate’s path at the time of the ${what.en} is not proved: ${error.detail ?? error.code}.`,
     )
   }

@@ -75,7 +75,7 @@ function table(entries: readonly Recorded[], c: Visit): Markup {
 }
 
 const words = spoken({
-  title: { zh: '工作记录', en: 'Staff records' },
+  title: { zh: '人员操作记录', en: 'Staff records' },
   lead: {
     zh: '本市人员在工作台登录、查看、查询、导出和核验的记录，以及配置生效、证据期满。与查询记录同在一个日志，不能改动。',
     en: 'Who of our staff signed in, looked, asked, exported and verified, and when a configuration took effect or evidence was let go. It stands in the same ledger as the questions.',
@@ -91,10 +91,10 @@ const words = spoken({
   older: { zh: '更早的记录', en: 'Older' },
   yesterday: { zh: '昨日', en: 'Yesterday' },
   week: { zh: '近七日', en: 'Seven days' },
-  who: { zh: '谁', en: 'Who' },
-  did: { zh: '做了什么', en: 'Did what' },
+  who: { zh: '人员', en: 'Who' },
+  did: { zh: '操作', en: 'Did what' },
   seen: { zh: '涉及', en: 'About' },
   gateway: { zh: '网关', en: 'Gateway' },
-  subjects: (n: number) => ({ zh: `${n} 户主体`, en: n === 1 ? '1 subject' : `${n} subjects` }),
+  subjects: (n: number) => ({ zh: `${n} 个主体`, en: n === 1 ? '1 subject' : `${n} subjects` }),
   entries: (n: number) => ({ zh: `${n} 条记录`, en: n === 1 ? '1 entry' : `${n} entries` }),
 })

@@ -193,7 +193,7 @@ const words = spoken({
     zh: `阈值文件中没有 ${year} 年的节假日安排，目前仅以周六、周日为非工作日。`,
     en: `The thresholds name no holidays of ${year}: only Saturdays and Sundays count as free days.`,
   }),
-  nothing: { zh: '没有待处理的异常', en: 'Nothing waits for an answer' },
+  nothing: { zh: '没有待核实的异常', en: 'Nothing waits for an answer' },
   nothingWhy: {
     zh: '有城市或部门的查询超出下列阈值时，会显示在这里，同时写入监测指标和运行日志。',
     en: 'When a city or a department goes beyond the thresholds below it appears here, in the metrics and in the log.',
@@ -225,11 +225,11 @@ const words = spoken({
   volume: { zh: '查询量远超平常', en: 'Far beyond its habit' },
   hours: { zh: '非办公时间查询', en: 'Outside office hours' },
   matter: { zh: '无事由', en: 'Without a matter' },
-  'same-matter': { zh: '一个事由查大量主体', en: 'One matter for very many' },
+  'same-matter': { zh: '同一事由查询大量主体', en: 'One matter for very many' },
   hour: { zh: '一小时内', en: 'In one hour' },
   day: { zh: '一日内', en: 'In one day' },
   walked: (period: string, fresh: string, limit: string, row: string, nothing: string) => ({
-    zh: `${period}查询了 ${fresh} 个从未问过的代码（达到 ${limit} 个即留意）：其中最多 ${row} 个前后相连成串，所查主体 ${nothing} 查无记录。`,
+    zh: `${period}查询了 ${fresh} 个此前从未查询过的代码（达到 ${limit} 个即留意）：其中最多 ${row} 个前后相连成串，所查主体 ${nothing} 查无记录。`,
     en: `${period} it asked about ${fresh} codes it had never asked about (${limit} are worth a look): as many as ${row} of them stand in one row, and of ${nothing} of its subjects nothing was found.`,
   }),
   beyondAll: (from: string, counted: string, limit: string) => ({
@@ -270,10 +270,10 @@ const words = spoken({
   rule: { zh: '规则', en: 'Rule' },
   standsOut: { zh: '何时提示', en: 'Stands out' },
   lastDay: { zh: '截止日期', en: 'Last day' },
-  exceptions: { zh: '约定的例外', en: 'Exceptions agreed' },
+  exceptions: { zh: '已约定的例外', en: 'Exceptions agreed' },
   noExceptions: { zh: '没有例外。', en: 'There are none.' },
   walkLimits: (hour: string, day: string, row: string, nothing: string) => ({
-    zh: `一小时 ${hour} 个或一日 ${day} 个从未问过的代码，且其中 ${row} 个前后相连成串，或者所查主体 ${nothing} 查无记录`,
+    zh: `一小时 ${hour} 个或一日 ${day} 个此前从未查询过的代码，且其中 ${row} 个前后相连成串，或者所查主体 ${nothing} 查无记录`,
     en: `${hour} codes in an hour or ${day} in a day never asked about before, where ${row} of them stand in one row or of ${nothing} of the subjects nothing is found`,
   }),
   volumeLimits: (days: string, times: string, least: string, most: string) => ({

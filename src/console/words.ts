@@ -45,11 +45,11 @@ export const words = spoken({
   mappings: { zh: '映射', en: 'Mappings' },
   members: { zh: '成员', en: 'Members' },
   unusual: { zh: '异常', en: 'Unusual use' },
-  records: { zh: '工作记录', en: 'Staff records' },
+  records: { zh: '人员操作记录', en: 'Staff records' },
   // Roles
-  viewer: { zh: '查阅', en: 'Viewer' },
-  auditor: { zh: '审计', en: 'Auditor' },
-  operator: { zh: '操作', en: 'Operator' },
+  viewer: { zh: '查阅员', en: 'Viewer' },
+  auditor: { zh: '审计员', en: 'Auditor' },
+  operator: { zh: '操作员', en: 'Operator' },
   // An exchange
   time: { zh: '时间', en: 'Time' },
   peer: { zh: '城市', en: 'City' },

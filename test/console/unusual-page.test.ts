@@ -40,7 +40,7 @@ describe('the page of unusual use', () => {
     expect(status).toBe(200)
     const page = said(text)
     expect(page).toMatch(/惠州市? · 逐个试查代码 待核实/)
-    expect(page).toMatch(/一小时内查询了 \d+ 个从未问过的代码（达到 40 个即留意）/)
+    expect(page).toMatch(/一小时内查询了 \d+ 个此前从未查询过的代码（达到 40 个即留意）/)
     expect(page).toMatch(/以同一事由“专项 <script>alert\(1\)<\/script>”查询了 210 个主体/)
     expect(page).toMatch(/第 \d+ 条至第 \d+ 条/)
     const [link = ''] = /\/console\/in\?[^"]+/.exec(text) ?? []
@@ -106,7 +106,7 @@ describe('the page of unusual use', () => {
     const page = said((await other.by.auditor.get('/console/unusual')).text)
     expect(page).toMatch(/惠州市? · 逐个试查代码 待核实/)
     expect(page).toMatch(
-      /一小时内查询了 60 个从未问过的代码（达到 40 个即留意）：其中最多 \d+ 个前后相连成串，所查主体 100% 查无记录/,
+      /一小时内查询了 60 个此前从未查询过的代码（达到 40 个即留意）：其中最多 \d+ 个前后相连成串，所查主体 100% 查无记录/,
     )
     const line = 'xinqiao_unusual_use{direction="in",asker="huizhou",rule="walk"}'
     const metrics = async () => (await fetch(`${other.running.gateway('jiangyin').insideUrl}/metrics`)).text()
@@ -125,6 +125,6 @@ describe('the page of unusual use', () => {
     for (const [name, value] of here.by.auditor.jar) again.jar.set(name, value)
     const page = said((await again.get('/console/unusual')).text)
     expect(page).toMatch(/逐个试查代码 已核实/)
-    expect(page).toMatch(/一个事由查大量主体 待核实/)
+    expect(page).toMatch(/同一事由查询大量主体 待核实/)
   })
 })
