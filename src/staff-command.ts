@@ -24,7 +24,7 @@ export const staffCommand: Command = {
                    makes them anew and ends the account’s sessions
   role, remove     立即生效，并结束该账户的所有登录 take effect at once and end the account’s sessions
   NAME             字母、数字、汉字和 . _ -，不得含个人号码 letters, digits, Chinese, . _ -; no number of a person
-  --role           viewer 查阅，auditor 审计（可见完整代码、证据、导出），operator 操作（另可查询、出报告）
+  --role           viewer 查阅员，auditor 审计员（可见完整代码、证据、导出），operator 操作员（另可查询、出报告）
                    viewer looks; auditor also sees codes in full, evidence, exports; operator also asks and makes reports
   --password-file FILE  自选密码，取文件第一行，至少 ${length.least} 个字符 the first line of FILE, at least ${length.least} characters
 

@@ -248,6 +248,7 @@ export function inside(parts: Parts): Surface {
       health: healthOf,
       seconds: { get: async () => metrics.taken(await others?.()) },
       transparency,
+      departments,
       note: refusal => note(refusal, {}),
       asking: {
         mandates: workbench.mandates,

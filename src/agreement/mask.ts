@@ -16,7 +16,7 @@ export function maskText(text: string): string {
 }
 
 /** The same for a text that is the number of a document: what but looks like a card or a telephone is part of it. */
-export function maskDocument(text: string): string {
+function maskDocument(text: string): string {
   return masked(text, false)
 }
 

@@ -6,7 +6,7 @@ import type { Gossip } from '#exchange/gossip.ts'
 import type { Report } from '#exchange/report.ts'
 import type { Log } from '#ledger/log.ts'
 import type { Refusal } from '#protocol/refusal.ts'
-import type { Department } from '#trust/departments.ts'
+import type { Department, Departments } from '#trust/departments.ts'
 import type { Kept } from './kept.ts'
 import type { Lookout } from './lookout.ts'
 import type { Mandates } from './mandates.ts'
@@ -56,13 +56,15 @@ export type Desk = {
   /** What stands out, and by which thresholds. */
   readonly lookout: Lookout
   readonly asking: Asking
+  /** Those that have a key; entries know them by their id. */
+  readonly departments: Pick<Departments, 'all'>
   /** The folder of the configuration, where agreements' signatures and other cities' mappings lie. */
   readonly config: string
   /** Who may sign in, and what they may do. */
   readonly staff: Staffing
   /** The log that others can hold us to, and what was found of theirs. */
   readonly transparency: {
-    readonly log: Pick<Log, 'newest' | 'inclusion'>
+    readonly log: Pick<Log, 'newest' | 'inclusion' | 'origin' | 'keys'>
     readonly gossip: Pick<Gossip, 'contradictions' | 'acknowledge'>
   }
   /** Tells the gateway's own log what went wrong with a page. */

@@ -8,8 +8,8 @@ import { BASE, type Visit } from './desk.ts'
 import { fileOf } from './export.ts'
 import { field } from './form.ts'
 import { empty, type Markup, page, stylePath, trouble } from './layout.ts'
-import { outcomeCell, outcomeOf, whyOf } from './log.ts'
-import { cityName, clock, dayOf, purposeName, timeOf } from './shown.ts'
+import { outcomeCell, outcomeFor, whyOf } from './log.ts'
+import { cityName, clock, dayOf, departmentName, purposeName, timeOf } from './shown.ts'
 import { words as shared, spoken } from './words.ts'
 
 /** Entries on a page or a sheet; an enterprise with more is exported. */
@@ -127,24 +127,24 @@ function section(
     const { entry, receipt } = each
     const at = html`<td data-label="${s.time}" class="nowrap"><a href="${BASE}/entry/${receipt.index}">${timeOf(entry.at)}</a></td>`
     if (entry.kind === 'staff') {
-      return html`<tr>${at}<td data-label="${t.who}" class="nowrap">${entry.staff}</td><td data-label="${t.did}">${deedOf(entry, language)}</td></tr>`
+      return html`<tr>${at}<td data-label="${t.person}" class="nowrap">${entry.staff}</td><td data-label="${t.did}">${deedOf(entry, language)}</td></tr>`
     }
     const left = fieldsLeft(each, subject, c)
     return html`<tr>${at}<td data-label="${t.who}" class="nowrap">${whoOf(each, c)}</td>
 <td data-label="${s.purpose}" class="nowrap">${'purpose' in entry ? purposeName(entry.purpose, c) : '—'}</td>
 <td data-label="${s.matter}" class="text">${'matter' in entry ? entry.matter : '—'}</td>
-<td data-label="${s.outcome}">${outcomeCell(entry, language)}${left.map(each => html`<span class="row small">${each}</span>`)}</td></tr>`
+<td data-label="${s.outcome}">${outcomeCell(entry, language, subject)}${left.map(each => html`<span class="row small">${each}</span>`)}</td></tr>`
   }
   return html`<section class="sheet">${heading}<p class="soft">${what}</p>
-<table class="stacked"><thead><tr><th scope="col">${s.time}</th><th scope="col">${t.who}</th>${isStaff ? html`<th scope="col">${t.did}</th>` : html`<th scope="col">${s.purpose}</th><th scope="col">${s.matter}</th><th scope="col">${s.outcome}</th>`}</tr></thead>
+<table class="stacked"><thead><tr><th scope="col">${s.time}</th><th scope="col">${isStaff ? t.person : t.who}</th>${isStaff ? html`<th scope="col">${t.did}</th>` : html`<th scope="col">${s.purpose}</th><th scope="col">${s.matter}</th><th scope="col">${s.outcome}</th>`}</tr></thead>
 <tbody>${entries.map(row)}</tbody></table>${more && html`<p class="soft small">${t.moreThan}</p>`}</section>`
 }
 
 function whoOf({ entry }: Recorded, c: Visit): string {
   const t = words[c.get('language')]
-  if (entry.kind === 'reported') return entry.department
+  if (entry.kind === 'reported') return departmentName(entry.department, c)
   const peer = 'peer' in entry ? (entry.peer === '*' ? t.allCities : cityName(entry.peer, c)) : '—'
-  return 'department' in entry ? t.fromTo(entry.department, peer) : peer
+  return 'department' in entry ? t.fromTo(departmentName(entry.department, c), peer) : peer
 }
 
 /**
@@ -169,7 +169,7 @@ export async function enterpriseSheet(c: Visit): Promise<Response> {
     const why = whyOf(entry, 'zh')
     return html`<tr><td class="tabular nowrap">${clock(entry.at).slice(0, 16)}</td><td>${whoOf(each, c)}</td>
 <td class="nowrap">${'purpose' in entry ? purposeName(entry.purpose, c) : '—'}</td><td class="text">${'matter' in entry ? entry.matter : '—'}</td>
-<td>${outcomeOf(entry, 'zh').said}${why !== undefined && html`（${why}）`}${left.map(line => html`<span class="row small">${line}</span>`)}</td></tr>`
+<td>${outcomeFor(entry, read, 'zh').said}${why !== undefined && html`（${why}）`}${left.map(line => html`<span class="row small">${line}</span>`)}</td></tr>`
   }
   const table = (title: string, { entries, more }: Found['ours'], who: string, none: string) => html`<h2>${title}</h2>
 ${
@@ -232,6 +232,7 @@ const words = spoken({
   }),
   moreThan: { zh: `只列出最近 ${MOST} 次，全部见导出文件。`, en: `The newest ${MOST}; an export has them all.` },
   who: { zh: '查询方', en: 'Who' },
+  person: { zh: '人员', en: 'Who' },
   did: { zh: '操作', en: 'Did' },
   allCities: { zh: '所有城市', en: 'all cities' },
   fromTo: (department: string, peer: string) => ({ zh: `${department} → ${peer}`, en: `${department} → ${peer}` }),

@@ -8,8 +8,8 @@ import { BASE, type Visit } from './desk.ts'
 import { type Finding, proveEntry } from './entry-proof.ts'
 import { claimsOf, counterpart, type Exchanged, isExchanged, type Left, type View, viewOf } from './exchange-view.ts'
 import { type Active, empty, type Markup, page, reaches, trouble } from './layout.ts'
-import { outcomeCell, outcomeOf, subjectName, subjectsOf, whyOf } from './log.ts'
-import { cityName, clock, countOf, purposeName } from './shown.ts'
+import { outcomeCell, outcomeOf, statusOf, subjectName, subjectsOf, whyOf } from './log.ts'
+import { cityName, clock, countOf, departmentName, purposeName } from './shown.ts'
 import { type Language, words as shared, spoken } from './words.ts'
 
 /** Subjects of a question that are shown and recorded one by one. */
@@ -128,7 +128,7 @@ export function sentence(entry: Entry, c: Visit): Markup {
     purpose: 'purpose' in entry ? purposeName(entry.purpose, c) : '',
     matter: 'matter' in entry ? entry.matter : '',
     n: subjectsOf(entry).length,
-    department: 'department' in entry ? entry.department : '',
+    department: 'department' in entry ? departmentName(entry.department, c) : '',
     agreement: 'agreement' in entry ? agreementName(entry.agreement, c) : '',
   }
   const came = html` <b>${outcomeOf(entry, language).said}</b>${why === undefined ? t.stop : html`${t.because}${why}${t.stop}`}`
@@ -162,12 +162,12 @@ function subjectsSheet(entry: Entry, c: Visit): Markup {
   const isAnswered = entry.kind === 'answered'
   const families = isAnswered ? Object.entries(entry.disclosed) : []
   const row = (subject: string, i: number) => {
-    const status = isAnswered ? entry.status[i] : undefined
+    const { said, tone } = statusOf((isAnswered ? entry.status[i] : undefined) ?? 'unknown', language)
     const given = families.flatMap(([family, { records }]) =>
       (records[i] ?? 0) > 0 ? [t.records(familyName(family, c), records[i] ?? 0)] : [],
     )
     return html`<tr><th scope="row">${subjectName(subject, staff, language)}</th>
-${isAnswered && html`<td data-label="${s.outcome}"><span class="tag ${status === 'answered' ? 'good' : 'warn'}">${t[`s-${status ?? 'unknown'}`]}</span></td><td data-label="${t.given}">${given.length === 0 ? t.noRecords : given.join(language === 'zh' ? '，' : ', ')}</td>`}</tr>`
+${isAnswered && html`<td data-label="${s.outcome}"><span class="tag ${tone}">${said}</span></td><td data-label="${t.given}">${given.length === 0 ? t.noRecords : given.join(language === 'zh' ? '，' : ', ')}</td>`}</tr>`
   }
   return html`<section class="sheet"><h2>${t.subjects(subjects.length)}</h2>
 <table class="stacked"><thead><tr><th scope="col">${s.subject}</th>${isAnswered && html`<th scope="col">${s.outcome}</th><th scope="col">${t.given}</th>`}</tr></thead>
@@ -243,7 +243,7 @@ function facts({ entry, receipt }: Recorded, other: Recorded | undefined, c: Vis
       html`<time datetime="${entry.at}">${clock(entry.at)}</time> <span class="soft small">${t.shanghai}</span>`,
     ],
     [s.peer, 'peer' in entry ? (entry.peer === '*' ? t.allCities : cityName(entry.peer, c)) : undefined],
-    [s.department, 'department' in entry ? entry.department : undefined],
+    [s.department, 'department' in entry ? departmentCell(entry.department, c) : undefined],
     [s.purpose, 'purpose' in entry ? purposeName(entry.purpose, c) : undefined],
     [s.matter, 'matter' in entry ? entry.matter : undefined],
     [
@@ -282,6 +282,11 @@ function facts({ entry, receipt }: Recorded, other: Recorded | undefined, c: Vis
     ],
   ]
   return html`<dl class="facts">${rows.map(([name, said]) => said !== undefined && html`<div><dt>${name}</dt><dd>${said}</dd></div>`)}</dl>`
+}
+
+function departmentCell(id: string, c: Visit): Markup {
+  const name = departmentName(id, c)
+  return html`${name}${name !== id && html` <span class="small soft code">${id}</span>`}`
 }
 
 function proofOf(findings: readonly Finding[], language: Language): Markup {
@@ -376,10 +381,6 @@ const words = spoken({
   'hold-lifted': { zh: '解除保全', en: 'lifted a hold' },
   subjects: (n: number) => ({ zh: `查询的主体（${n}）`, en: `Subjects (${n})` }),
   firstOf: (n: number) => ({ zh: `只显示前 ${n} 个，全部见导出文件。`, en: `The first ${n}; an export has them all.` }),
-  's-answered': { zh: '已答复', en: 'Answered' },
-  's-unknown': { zh: '部分未知', en: 'Partly unknown' },
-  's-stale': { zh: '数据过期', en: 'Stale' },
-  's-refused': { zh: '未受理', en: 'Refused' },
   given: { zh: '提供的记录', en: 'Records given' },
   records: (family: string, n: number) => ({ zh: `${family} ${n} 条`, en: `${family}: ${n}` }),
   nRecords: (n: number) => ({ zh: `${n} 条记录`, en: n === 1 ? '1 record' : `${n} records` }),

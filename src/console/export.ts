@@ -9,7 +9,7 @@ import { BASE, type Visit } from './desk.ts'
 import { field as fieldOf } from './form.ts'
 import { type Markup, page, trouble } from './layout.ts'
 import { addressOf, fields, filterOf, isUnusable, type Typed, typed, type Way } from './log-filter.ts'
-import { cityName, clock, dayOf, purposeName } from './shown.ts'
+import { cityName, clock, dayOf, departmentName, purposeName } from './shown.ts'
 import { type Language, spoken } from './words.ts'
 
 /** Entries that are in memory at a time. */
@@ -156,7 +156,7 @@ function asRows({ entry, receipt }: Recorded, c: Visit): string {
         clock(entry.at),
         entry.kind === 'answered' || entry.kind === 'refused' ? t.in : t.out,
         'peer' in entry ? (entry.peer === '*' ? '*' : cityName(entry.peer, c)) : '',
-        'department' in entry ? entry.department : '',
+        'department' in entry ? departmentName(entry.department, c) : '',
         'purpose' in entry ? purposeName(entry.purpose, c) : '',
         'matter' in entry ? entry.matter : '',
         subject === 'refused' ? t.noCode : subject,

@@ -2,7 +2,10 @@
 import { html } from 'hono/html'
 import type { Entry } from '#ledger/entry.ts'
 import type { Filter, Recorded } from '#ledger/ledger.ts'
+import type { Result } from '#protocol/message.ts'
 import { refusalCodes, refusals } from '#protocol/refusal.ts'
+import type { Uscc } from '#protocol/subject.ts'
+import type { Department } from '#trust/departments.ts'
 import { BASE, type Visit } from './desk.ts'
 import { exportForm } from './export.ts'
 import { empty, type Markup, page, reaches, trouble } from './layout.ts'
@@ -17,7 +20,7 @@ import {
   usualDays,
   type Way,
 } from './log-filter.ts'
-import { cityName, clock, codeOf, purposeName, timeOf } from './shown.ts'
+import { cityName, clock, codeOf, departmentName, purposeName, timeOf } from './shown.ts'
 import type { Staff } from './staff.ts'
 import { type Language, words as shared, spoken } from './words.ts'
 
@@ -124,7 +127,7 @@ function logTable(entries: readonly Recorded[], way: Way, c: Visit): Markup {
     return html`<tr>
 <td data-label="${s.time}" class="nowrap"><a href="${to}">${timeOf(entry.at)}</a></td>
 <td data-label="${s.peer}">${peer}</td>
-${way === 'out' && html`<td data-label="${s.department}">${'department' in entry ? entry.department : '—'}</td>`}
+${way === 'out' && html`<td data-label="${s.department}">${'department' in entry ? departmentName(entry.department, c) : '—'}</td>`}
 <td data-label="${s.purpose}">${'purpose' in entry ? purposeName(entry.purpose, c) : '—'}</td>
 <td data-label="${s.matter}" class="text">${'matter' in entry ? entry.matter : '—'}</td>
 <td data-label="${s.subject}">${subjectsCell(entry, c)}</td>
@@ -151,11 +154,11 @@ export function subjectName(subject: string, staff: Staff | undefined, language:
     : html`<span class="code">${codeOf(subject, staff)}</span>`
 }
 
-/** What came of it in one word, with its colour. */
-export function outcomeOf(
-  entry: Entry,
-  language: Language,
-): { readonly said: string; readonly tone: 'good' | 'bad' | 'warn' | '' } {
+/** What came of something in one word, with its colour. */
+type Shown = { readonly said: string; readonly tone: 'good' | 'bad' | 'warn' | '' }
+
+/** What came of a question, or of a report. */
+export function outcomeOf(entry: Entry, language: Language): Shown {
   const [t, s] = [words[language], shared[language]]
   if (entry.kind === 'answered') {
     if (entry.status.every(status => status === 'answered')) return { said: s.answered, tone: 'good' }
@@ -172,13 +175,25 @@ export function outcomeOf(
   }
 }
 
+/** What came of it for one subject of a question, where that is known: of our own questions only the answer says it. */
+export function outcomeFor(entry: Entry, subject: Uscc, language: Language): Shown {
+  const status = entry.kind === 'answered' ? entry.status[entry.subjects.indexOf(subject)] : undefined
+  return status === undefined ? outcomeOf(entry, language) : statusOf(status, language)
+}
+
+/** The status of one subject in an answer. */
+export function statusOf(status: Result['status'], language: Language): Shown {
+  return { said: words[language][`s-${status}`], tone: status === 'answered' ? 'good' : 'warn' }
+}
+
 /** Why, in the public text of the table of refusals; undefined where nothing was refused. */
 export function whyOf(entry: Entry, language: Language): string | undefined {
   return 'code' in entry && entry.code !== undefined ? refusals[entry.code][language] : undefined
 }
 
-export function outcomeCell(entry: Entry, language: Language): Markup {
-  const { said, tone } = outcomeOf(entry, language)
+/** Of one subject where one is named, else of all together. */
+export function outcomeCell(entry: Entry, language: Language, subject?: Uscc): Markup {
+  const { said, tone } = subject === undefined ? outcomeOf(entry, language) : outcomeFor(entry, subject, language)
   const why = whyOf(entry, language)
   return html`<span class="tag ${tone}">${said}</span>${why !== undefined && html`<span class="row small">${why}</span>`}`
 }
@@ -188,6 +203,7 @@ function filterForm(c: Visit, way: Way, asked: Typed): Markup {
   const [t, s] = [words[language], shared[language]]
   const { members, vocabulary, id, now } = desk.city
   const peers = members.all.filter(member => member.id !== id).map(({ id, name }) => [id, name[language]] as const)
+  const departments = departmentsIn(asked.department, desk.departments.all())
   const purposes = [...vocabulary.purposes.values()].map(term => [term.code, term[language]] as const)
   const outcomes = [
     ['answered', s.answered],
@@ -212,11 +228,17 @@ ${choice('peer', asked.peer, s.peer, peers, s.all)}
 ${choice('purpose', asked.purpose, s.purpose, purposes, s.all)}
 <label>${s.outcome}<select name="outcome"><option value="">${s.all}</option>${options(outcomes, asked.outcome)}<optgroup label="${t.byReason}">${options(codes, asked.outcome)}</optgroup></select></label>
 ${text('matter', asked.matter, t['f-matter'])}
-${way === 'out' && text('department', asked.department, s.department)}
+${way === 'out' && choice('department', asked.department, s.department, departments, s.all)}
 ${sees && html`<label>${s.subject}<input name="subject" value="${asked.subject ?? ''}" maxlength="18" autocapitalize="characters" spellcheck="false" class="code"></label>`}
 <div class="does"><button class="button first">${s.show}</button>${isFiltered(asked) && html`<a class="button" href="${BASE}/${way}">${s.clear}</a>`}</div>
 <p class="days">${(['today', 'yesterday', 'week'] as const).map(day => html`<a href="${only(days[day])}">${t[`d-${day}`]}</a> `)}</p>
 </form>`
+}
+
+/** The departments to choose from; one that is looked for stays among them though its key was withdrawn. */
+function departmentsIn(looked: string | undefined, all: readonly Department[]): Choice {
+  const known = all.map(({ id, name }) => [id, name] as const)
+  return looked === undefined || all.some(({ id }) => id === looked) ? known : [...known, [looked, looked]]
 }
 
 function timeField(name: Field, value: string | undefined, time: string, label: string): Markup {
@@ -274,6 +296,10 @@ const words = spoken({
   allCities: { zh: '所有城市', en: 'All cities' },
   more: (n: number) => ({ zh: `等 ${n} 个`, en: `${n} in all` }),
   noCode: { zh: '代码无效（未保存）', en: 'no lawful code (not kept)' },
+  's-answered': { zh: '已答复', en: 'Answered' },
+  's-unknown': { zh: '部分未知', en: 'Partly unknown' },
+  's-stale': { zh: '数据过期', en: 'Stale' },
+  's-refused': { zh: '未受理', en: 'Refused' },
   partly: { zh: '部分答复', en: 'Partly answered' },
   declined: { zh: '本市未发出', en: 'Not let out' },
   reported: { zh: '已出具报告', en: 'Report made' },

@@ -1,5 +1,6 @@
 /** Who belongs and by which keys, each with its certificates up to the root, proved as the page is made, and with every end that is near. */
 import { html } from 'hono/html'
+import { verifierKey } from '#ledger/checkpoint.ts'
 import { Refusal } from '#protocol/refusal.ts'
 import { type Anchors, type CertifiedKey, proveKey, provePath } from '#trust/anchors.ts'
 import { type Certificate, STATEMENTS, TRANSPORT } from '#trust/certificate.ts'
@@ -31,12 +32,18 @@ ${now >= roll.until && trouble(t.rollEnded, t.rollEndedWhy)}
 <div><dt>${t.made}</dt><dd>${clock(roll.made)}</dd></div>
 <div><dt>${t.until}</dt><dd>${clock(roll.until)} ${endTag(roll.until, now, 5 * DAY, language)}</dd></div>
 <div><dt>${t.digest}</dt><dd><code>${roll.digest}</code></dd></div>
-<div><dt>${t.rules}</dt><dd>${t.rulesOf(algorithms.join(t.comma), days(publishSeconds, t), days(crlGraceSeconds, t))}</dd></div>
+<div><dt>${t.rules}</dt><dd>${t.rulesOf(algorithms.join(t.comma), days(publishSeconds, t), crlGraceSeconds === 0 ? t.noGrace : t.grace(days(crlGraceSeconds, t)))}</dd></div>
 <div><dt>${t.office}</dt><dd>${proofTag(office, language)}${chainOf(roll.office, anchors, now, language)}</dd></div>
 </dl></section>
 ${[...members.all].sort((a, b) => Number(b.id === city.id) - Number(a.id === city.id)).map(member => memberSheet(member, c))}
 ${listsSheet(anchors, now, language)}`
   return page(c, { title: s.members, active: 'members' }, body)
+}
+
+/** The log of our own, as we tell others of it. */
+function ourLog(c: Visit): { readonly origin: string; readonly key: string } {
+  const { origin, keys } = c.get('desk').transparency.log
+  return { origin, key: verifierKey(keys.log) }
 }
 
 /** How a path stands at this instant: until when it holds, or why it does not. */
@@ -54,10 +61,12 @@ function proof(prove: () => number): Proof {
 function memberSheet(member: Member, c: Visit): Markup {
   const [{ city }, language] = [c.get('desk'), c.get('language')]
   const t = words[language]
-  const { id, name, divisions, endpoint, keys, transport, encryption, log } = member
+  const { id, name, divisions, endpoint, keys, transport, encryption } = member
   const { anchors } = city.members
   const now = city.now()
   const isUs = id === city.id
+  // What a member says of its log is heard from it, and nobody hears of themselves.
+  const log = isUs ? ourLog(c) : member.log
   return html`<section class="sheet" id="${id}"><h2>${name[language]} <code class="soft small">${id}</code> ${isUs && html`<span class="tag">${t.us}</span>`}</h2>
 <dl class="facts">
 <div><dt>${t.endpoint}</dt><dd><code>${endpoint}</code></dd></div>
@@ -176,9 +185,11 @@ const words = spoken({
   digest: { zh: '摘要', en: 'Digest' },
   rules: { zh: '联盟规则', en: 'Rules' },
   rulesOf: (algorithms: string, publish: string, grace: string) => ({
-    zh: `签名算法 ${algorithms}；新密钥公示 ${publish}后启用；吊销列表宽限 ${grace}`,
-    en: `signatures by ${algorithms}; a new key is published ${publish} before it signs; a revocation list may outlive its end by ${grace}`,
+    zh: `签名算法 ${algorithms}；新密钥公示 ${publish}后启用；${grace}`,
+    en: `signatures by ${algorithms}; a new key is published ${publish} before it signs; ${grace}`,
   }),
+  grace: (time: string) => ({ zh: `吊销列表宽限期 ${time}`, en: `a revocation list may outlive its end by ${time}` }),
+  noGrace: { zh: '吊销列表无宽限期', en: 'a revocation list may not outlive its end' },
   days: (n: number) => ({ zh: `${n} 天`, en: n === 1 ? '1 day' : `${n} days` }),
   hours: (n: number) => ({ zh: `${n} 小时`, en: `${n} hours` }),
   office: { zh: '联盟办公室', en: 'The office' },

@@ -40,6 +40,16 @@ export function cityName(id: string, c: Visit): string {
   return c.get('desk').city.members.find(id)?.name[c.get('language')] ?? id
 }
 
+/** The name under which a department of ours is registered; its id where it is no longer. */
+export function departmentName(id: string, c: Visit): string {
+  return (
+    c
+      .get('desk')
+      .departments.all()
+      .find(each => each.id === id)?.name ?? id
+  )
+}
+
 /** The word of the vocabulary for a purpose; its code where there is none. */
 export function purposeName(code: string, c: Visit): string {
   return c.get('desk').city.vocabulary.purposes.get(code)?.[c.get('language')] ?? code

@@ -32,7 +32,7 @@ function dayIn(c: Visit): Day {
     : { name: 'today', from: start, until: start + DAY }
 }
 
-/** `GET /`: the counts of a day, what was refused and why, and the conditions of now; no subject stands on it. */
+/** `GET /`: the counts of a day, what was refused and why, and of today the conditions of now; no subject stands on it. */
 export async function todayPage(c: Visit): Promise<Response> {
   const [desk, language] = [c.get('desk'), c.get('language')]
   const [t, s] = [words[language], shared[language]]
@@ -56,24 +56,27 @@ export async function todayPage(c: Visit): Promise<Response> {
 <div class="head"><h1>${day.name === 'today' ? s.today : t.yesterday} <span class="soft small">${dayOf(day.from)}</span></h1>
 <p><a class="button" href="${BASE}${other === 'yesterday' ? '?day=yesterday' : ''}">${t[`to-${other}`]}</a></p></div>
 ${contradictionsOf(contradictions, c)}
-${needed(conditions, ends, now, language)}
+${needed(conditions, ends, day, now, language)}
 ${!isWhole && html`<p class="told">${t.counting}</p>`}
 <dl class="figures">
 ${figure(s.inbound, sum(inbound), c, t.refusedOf(countOf(sum(inbound, 'refused'), language)))}
 ${figure(s.outbound, sum(outbound), c, t.unansweredOf(countOf(sum(outbound) - sum(outbound, 'answered'), language)))}
-${slowness(t.took, came, t)}
-${figure(t.entries, head.count, c, t.hashed(head.link.slice(0, 12)))}
+${day.name === 'today' && html`${slowness(t.took, came, t)}${figure(t.entries, head.count, c, t.hashed(head.link.slice(0, 12)))}`}
 </dl>
 <div class="halves">
 ${direction('in', inbound, day, c)}
 ${direction('out', outbound, day, c)}
 </div>
 ${refusalsTable(counts, day, c)}
-<div class="halves">
+${
+  // How things stand now is no part of a day that is over.
+  day.name === 'today' &&
+  html`<div class="halves">
 ${conditionsTable(conditions, language)}
 <div class="column">${sourcesTable(ages, language)}${latencyTable([came, went], language)}</div>
 </div>
 ${endingsTable(ends, now, language)}`
+}`
   return page(c, { title: day.name === 'today' ? s.today : t.yesterday, active: 'today' }, body)
 }
 
@@ -141,12 +144,19 @@ function isSoon({ at, notice }: Ending, now: number): boolean {
   return now < at && at - now < notice
 }
 
-/** What somebody has to do something about, before all figures; where there is nothing, that is said too. */
-function needed(conditions: readonly Condition[], ends: readonly Ending[], now: number, language: Language): Markup {
+/** What somebody has to do something about, before all figures; where there is nothing, that is said of today too. */
+function needed(
+  conditions: readonly Condition[],
+  ends: readonly Ending[],
+  { name }: Day,
+  now: number,
+  language: Language,
+): Markup {
   const t = words[language]
   const wrong = conditions.filter(({ ok }) => !ok)
   const near = ends.filter(each => isSoon(each, now))
   const over = ends.filter(({ at }) => at <= now)
+  if (wrong.length === 0 && over.length === 0 && name === 'yesterday') return html``
   if (wrong.length === 0 && over.length === 0)
     return html`<p class="told"><b>${t.allGood}</b> ${near.length > 0 && t.someSoon(near.length)}</p>`
   return html`${wrong.map(({ check, detail }) => trouble(conditionName(check, language), detail === undefined ? t.seeLog : detailOf(detail, language)))}
@@ -336,14 +346,14 @@ function latencyTable(both: readonly (Latency | undefined)[], language: Language
   const [t, s] = [words[language], shared[language]]
   const said = (seconds: number | undefined) => (seconds === undefined ? t.beyond : ms(seconds))
   const rows = both.map((latency, i) => {
-    const name = i === 0 ? s.inbound : s.outbound
+    const name = i === 0 ? s.inbound : t.requests
     if (latency === undefined)
       return html`<tr><th scope="row">${name}</th><td class="n">0</td><td class="n">—</td><td class="n">—</td><td class="n">—</td></tr>`
     const { questions, within } = latency
     return html`<tr><th scope="row">${name}</th><td class="n">${countOf(questions, language)}</td><td class="n">${said(within[50])}</td><td class="n">${said(within[95])}</td><td class="n">${said(within[99])}</td></tr>`
   })
   return html`<section class="sheet"><h2>${t.latency}</h2><p class="soft small">${t.latencyWhat}</p>
-<div class="wide" tabindex="0" role="region" aria-label="${t.latency}"><table><thead><tr><th scope="col">${t.way}</th><th scope="col" class="n">${t.questions}</th><th scope="col" class="n">50%</th><th scope="col" class="n">95%</th><th scope="col" class="n">99%</th></tr></thead>
+<div class="wide" tabindex="0" role="region" aria-label="${t.latency}"><table><thead><tr><th scope="col">${t.way}</th><th scope="col" class="n">${t.measured}</th><th scope="col" class="n">50%</th><th scope="col" class="n">95%</th><th scope="col" class="n">99%</th></tr></thead>
 <tbody>${rows}</tbody></table></div></section>`
 }
 
@@ -381,7 +391,7 @@ const words = spoken({
   },
   acknowledge: { zh: '已知悉', en: 'I know of it' },
   refusedOf: (n: string) => ({ zh: `其中未受理 ${n}`, en: `${n} refused` }),
-  unansweredOf: (n: string) => ({ zh: `其中未获答复 ${n}`, en: `${n} without an answer` }),
+  unansweredOf: (n: string) => ({ zh: `按城市计，未获答复 ${n}`, en: `one for each city; ${n} without an answer` }),
   counting: {
     zh: '网关启动不久，日志仍在清点，数字还会增加。请稍后刷新。',
     en: 'The gateway started not long ago and still counts the ledger: the figures will grow. Reload in a while.',
@@ -434,10 +444,12 @@ const words = spoken({
   later: (n: number) => ({ zh: `其余 ${n} 项`, en: `${n} more` }),
   ended: { zh: '已到期', en: 'Ended' },
   days: (n: string) => ({ zh: `${n} 天`, en: `${n} days` }),
+  requests: { zh: '本市部门的请求', en: 'Requests of our departments' },
+  measured: { zh: '次数', en: 'Number' },
   latency: { zh: '用时', en: 'Latency' },
   latencyWhat: {
-    zh: '网关启动以来，自收到查询至给出答复。',
-    en: 'Since the gateway started, from a question’s last byte to its answer.',
+    zh: '网关启动以来，自收到查询至给出答复。部门的一次请求可以查询多个城市，报告也计入。',
+    en: 'Since the gateway started, from the last byte to the answer. One request of a department may ask many cities; reports count too.',
   },
   beyond: { zh: '超过 5 s', en: 'over 5 s' },
 })

@@ -4,7 +4,7 @@ import { maskPersonalNumbers } from '#protocol/subject.ts'
 import { BASE, type Visit } from './desk.ts'
 import { field, TOKEN } from './form.ts'
 import { empty, type Markup, page, reaches, trouble } from './layout.ts'
-import { cityName, clock, countOf, dayOf, timeOf } from './shown.ts'
+import { cityName, clock, countOf, dayOf, departmentName, timeOf } from './shown.ts'
 import type { Staff } from './staff.ts'
 import { type Rule, rules, THRESHOLDS, type Thresholds } from './thresholds.ts'
 import { type Alert, type Asker, acknowledgement, type Measured, PAGE, SHOWN_DAYS } from './unusual.ts'
@@ -99,7 +99,12 @@ function logOf({ asker: { direction, name }, since, until }: Alert): string {
 }
 
 function askerName({ direction, name }: Asker, c: Visit): string {
-  return direction === 'in' ? cityName(name, c) : name
+  return direction === 'in' ? cityName(name, c) : departmentName(name, c)
+}
+
+/** An exception names a city or a department by its id alone. */
+function anyName(id: string, c: Visit): string {
+  return c.get('desk').city.members.find(id) === undefined ? departmentName(id, c) : cityName(id, c)
 }
 
 /** What was measured and what it was held against, in one sentence or two. */
@@ -156,7 +161,7 @@ ${
     : html`<table class="stacked"><thead><tr><th scope="col">${t.who}</th><th scope="col">${t.rule}</th><th scope="col">${t.reason}</th><th scope="col">${t.lastDay}</th></tr></thead>
 <tbody>${exceptions.map(
         ({ asker, rule, reason, until }) =>
-          html`<tr><th scope="row">${asker}</th><td data-label="${t.rule}">${t[rule]}</td><td data-label="${t.reason}">${reason}</td><td data-label="${t.lastDay}" class="nowrap">${until}</td></tr>`,
+          html`<tr><th scope="row">${anyName(asker, c)}</th><td data-label="${t.rule}">${t[rule]}</td><td data-label="${t.reason}">${reason}</td><td data-label="${t.lastDay}" class="nowrap">${until}</td></tr>`,
       )}</tbody></table>`
 }
 </section>`

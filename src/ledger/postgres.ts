@@ -121,7 +121,7 @@ export const EvidenceRow = z.object({
   signature: z.string().nullable(),
 })
 
-export type PostgresStore = Awaited<ReturnType<typeof openPostgresStore>>
+type PostgresStore = Awaited<ReturnType<typeof openPostgresStore>>
 
 /** The tables behind a ledger, before any queue; for `openPostgresLedger`, and for what moves a ledger or walks through it. */
 export async function openPostgresStore(url: string) {
@@ -313,7 +313,7 @@ function recorded(row: unknown): Recorded {
 }
 
 /** A row of evidence as what was signed; the body alone where a crash came before the signature. */
-export function readEvidence(row: unknown): Evidence {
+function readEvidence(row: unknown): Evidence {
   const { question, answer, header, before, after, signature } = EvidenceRow.parse(row)
   const body = storedText(answer)
   return {

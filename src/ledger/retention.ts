@@ -30,7 +30,7 @@ export async function holdsOf(ledger: Ledger): Promise<ReadonlyMap<string, Hold>
 }
 
 /** Whether a hold is on the evidence of an entry. A hold that names neither subjects nor a time is on all of it. */
-export function isHeld(entry: Entry, holds: Iterable<Hold>): boolean {
+function isHeld(entry: Entry, holds: Iterable<Hold>): boolean {
   for (const { subjects, from, until } of holds) {
     const concerned =
       (subjects === undefined ||

@@ -23,6 +23,8 @@ const KEY = /^xq_([a-z0-9][a-zA-Z0-9.-]{0,63})_([A-Za-z0-9_-]{43})$/
 export type Departments = {
   /** The department of a bearer key, at an instant in epoch milliseconds. Throws `department.key`. */
   find(key: string | undefined, now: number): Department
+  /** Those on file now, expired ones included. */
+  all(): readonly Department[]
 }
 
 /** Reads the file of departments, and reads it again when it has changed: issuing and withdrawing need no restart. */
@@ -49,6 +51,10 @@ export function openDepartments(path: string): Departments {
       }
       if (Date.parse(department.expiresAt) <= now) throw refuse('department.key', `${id} has expired`)
       return department
+    },
+    all() {
+      reload()
+      return [...known.values()]
     },
   }
 }
