@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { parseArgs } from 'node:util'
 import { Pool, request } from 'undici'
-import { verifyLedger } from '#ledger/verify.ts'
+import { createLedgerAt, verifyLedgerAt } from '#ledger/open.ts'
 import { digest, sha256 } from '#protocol/canonical.ts'
 import { type Query, types } from '#protocol/message.ts'
 import { completeUscc } from '#protocol/subject.ts'
@@ -29,6 +29,10 @@ const { values } = parseArgs({
     json: { type: 'boolean', default: false },
     questions: { type: 'string', default: '20000' },
     batches: { type: 'string', default: '400' },
+    /** Processes that answer; their parent is counted as well. */
+    workers: { type: 'string', default: '1' },
+    /** The ledger in a PostgreSQL of this machine, begun for this. */
+    ledger: { type: 'string' },
     /** A folder for a processor profile of the gateway. */
     profile: { type: 'string' },
   },
@@ -66,7 +70,12 @@ const profiling =
   values.profile === undefined
     ? {}
     : { NODE_OPTIONS: `--cpu-prof --cpu-prof-interval=250 --cpu-prof-dir=${values.profile}` }
-const gateway = await startProcess({ ...answering.environment, ...profiling })
+const where = values.ledger === undefined ? {} : { XINQIAO_LEDGER: values.ledger }
+if (values.ledger !== undefined) await createLedgerAt(values.ledger, 'jiangyin')
+const gateway = await startProcess({ ...answering.environment, ...where, ...profiling }, 'ignore', [
+  '--workers',
+  values.workers,
+])
 const startup = performance.now() - started
 const [origin = ''] = [`https://${answering.environment['XINQIAO_PEERS_LISTEN']}`]
 const inside = `http://${answering.environment['XINQIAO_INSIDE_LISTEN']}`
@@ -92,6 +101,8 @@ try {
     query_over_floor: round(single.cpu / busy, 2),
     batch100_subject_cpu_us: round(batch.cpu / 100, 2),
     queries_per_s: Math.round(single.perSecond),
+    server_cores: round(single.cores, 2),
+    generator_cores: round(single.generator, 2),
     p50_ms: round(single.p50),
     p99_ms: round(single.p99),
     startup_ms: Math.round(startup),
@@ -104,8 +115,9 @@ try {
   }
   await pool.close()
   await endProcess(gateway)
-  const ledger = verifyLedger(join(answering.settings.data, 'ledger.sqlite'))
-  const asked = WARM_UP + 2 * (questions + batches)
+  const ledger = await verifyLedgerAt(values.ledger ?? answering.settings.ledger)
+  // One entry for each, and one for the configuration that it started with.
+  const asked = 1 + WARM_UP + 2 * (questions + batches)
   if (!ledger.verified || ledger.entries !== asked) throw new Error(`${ledger.entries} entries for ${asked} answers`)
   if (values.json) console.log(JSON.stringify(figures))
   else for (const [name, figure] of Object.entries(figures)) console.log(`${name.padEnd(26)}${figure}`)
@@ -168,14 +180,16 @@ async function run(questions: readonly Signed[]) {
  */
 async function measure(count: number, subjects: number, families: readonly string[], floors?: Floor[]) {
   const times: Float64Array[] = []
-  let [cpu, seconds, rss] = [0, 0, 0]
+  let [cpu, seconds, rss, generator] = [0, 0, 0, 0]
   for (let slice = 0; slice < SLICES; slice++) {
     const questions = signed(count / SLICES, subjects, families)
     if (floors !== undefined) floors.push(await takeFloor(questions[0]?.token ?? ''))
     const before = await usage()
-    const began = performance.now()
+    const [began, ours] = [performance.now(), process.cpuUsage()]
     const { answers, times: taken } = await run(questions)
     seconds += (performance.now() - began) / 1000
+    const { user, system } = process.cpuUsage(ours)
+    generator += (user + system) / 1e6
     const after = await usage()
     await check(questions, answers)
     cpu += after.cpu - before.cpu
@@ -186,6 +200,9 @@ async function measure(count: number, subjects: number, families: readonly strin
   return {
     cpu: (cpu * 1e6) / count,
     perSecond: count / seconds,
+    /** Processors kept at work: by the gateway, and by whoever asks. */
+    cores: cpu / seconds,
+    generator: generator / seconds,
     p50: all[Math.floor(all.length * 0.5)] ?? 0,
     p99: all[Math.floor(all.length * 0.99)] ?? 0,
     rss,

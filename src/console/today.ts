@@ -448,8 +448,8 @@ const words = spoken({
   measured: { zh: '次数', en: 'Number' },
   latency: { zh: '用时', en: 'Latency' },
   latencyWhat: {
-    zh: '网关启动以来，自收到查询至给出答复。部门的一次请求可以查询多个城市，报告也计入。',
-    en: 'Since the gateway started, from the last byte to the answer. One request of a department may ask many cities; reports count too.',
+    zh: '网关启动以来，自收到查询至给出答复。部门的一次请求可以查询多个城市，报告也计入，本市未发出的不计。',
+    en: 'Since the gateway started, from the last byte to the answer. One request of a department may ask many cities; reports count too, what was not let out does not.',
   },
   beyond: { zh: '超过 5 s', en: 'over 5 s' },
 })

@@ -1,9 +1,12 @@
+import { join } from 'node:path'
 import { parse } from 'csv-parse/sync'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { matches } from '#ledger/filter.ts'
 import type { Evidence, Recorded } from '#ledger/ledger.ts'
+import { issueKey, withdrawKey } from '#trust/departments.ts'
 import { BOM, csvLine } from '../../src/console/csv.ts'
+import { deedOf } from '../../src/console/deed.ts'
 import { proveEntry } from '../../src/console/entry-proof.ts'
 import { filterOf, isUnusable, typed } from '../../src/console/log-filter.ts'
 import type { Staff } from '../../src/console/staff.ts'
@@ -35,6 +38,14 @@ describe('a file for a spreadsheet', () => {
   it('keeps a code of eighteen digits a text', () => {
     expect(csvLine(['913202812503448770'])).toBe('"\t913202812503448770"\r\n')
     expect(csvLine(['91320281250344877K'])).toBe('"91320281250344877K"\r\n')
+  })
+})
+
+describe('what somebody did', () => {
+  it('is said in words, on every page that the gateway writes down', () => {
+    expect(deedOf({ action: 'exported', page: 'evidence' }, 'zh')).toBe('导出：证据文件')
+    expect(deedOf({ action: 'sign-in-refused', page: 'sign-in' }, 'zh')).toBe('登录未成功')
+    expect(deedOf({ action: 'viewed', page: 'of-a-later-version' }, 'en')).toBe('Viewed: of-a-later-version')
   })
 })
 
@@ -187,6 +198,32 @@ describe('the log of a city', () => {
     expect(sheet).toContain('公共信用信息跨市查询记录单')
     expect(sheet).toContain('惠评〔2026〕7号')
     expect(sheet).not.toContain('李伟')
+  })
+
+  it('tells of one enterprise what came of the question for it, and not for the others that were asked about with it', async () => {
+    expect(await get('/in?matter=018')).toContain('部分答复')
+    for (const path of ['/enterprise?code=', '/enterprise/print?code=']) {
+      const page = await get(`${path}${USCC}`)
+      expect(page).toContain('惠招〔2026〕018号')
+      expect(page).not.toContain('部分答复')
+    }
+  })
+
+  it('names a department as it is registered, by its id where it no longer is, and is searched by it', async () => {
+    const path = join(scene.running.federation.city('jiangyin').settings.data, 'departments.json')
+    issueKey(path, { id: 'demo', name: '招标办', purposes: ['tendering'], days: 30 }, Date.now())
+    const out = await get('/out?department=demo')
+    expect(out).toContain('<option value="demo" selected>招标办</option>')
+    expect(out).toMatch(/<td[^>]*>招标办<\/td>/)
+    const [, entry = ''] = /href="\/console(\/entry\/\d+)"/.exec(out) ?? []
+    expect(await get(entry)).toContain('“招标办”')
+    expect(await get(`/enterprise?code=${USCC}`)).toContain('招标办 → ')
+    const { text } = await scene.staff.auditor.post('/console/out/export', { _csrf: await csrf(), format: 'csv' })
+    expect(text).toContain('"招标办"')
+    withdrawKey(path, 'demo')
+    const after = await get('/out?department=demo')
+    expect(after).toContain('<option value="demo" selected>demo</option>')
+    expect(after).not.toContain('招标办')
   })
 
   it('proves an entry again and says each finding', async () => {

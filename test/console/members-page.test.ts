@@ -45,6 +45,16 @@ describe('the page of members', () => {
     expect(said(text)).not.toContain('核验不通过')
   })
 
+  it('shows the key of our own log as others know it', async () => {
+    const us = here.running.gateway('jiangyin').city
+    const theirs = here.running.gateway('huizhou').city
+    await expect.poll(() => theirs.members.find(us.id)?.log, { timeout: 10_000 }).toBeDefined()
+    const log = theirs.members.find(us.id)?.log
+    const page = said((await here.by.viewer.get('/console/members')).text)
+    expect(page).toContain(log?.origin)
+    expect(page).toContain(log?.key)
+  })
+
   it('shows every revocation list with its number and its next update', async () => {
     const page = said((await here.by.viewer.get('/console/members')).text)
     const lists = here.running.gateway('jiangyin').city.members.anchors.crls.list()

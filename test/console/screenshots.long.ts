@@ -2,6 +2,8 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Page } from 'playwright-core'
+import { completeUscc } from '#protocol/subject.ts'
+import { issueKey, readDepartments } from '#trust/departments.ts'
 import type { Role } from '../../src/console/staff.ts'
 import { openBrowser, seat, type Width } from './browser.ts'
 import { withPalette } from './png.ts'
@@ -14,8 +16,17 @@ const SUBJECT = '91320281XXXXXX0197'
 const MOST = 2_400
 await using scene = await openScene({
   cities: ['jiangyin', 'huizhou', 'jimo', 'ningbo', 'quzhou', 'suqian'],
-  play: running => usualDay(running, SUBJECT),
+  async play(running) {
+    // Somebody who tries one code after the other stands out.
+    const subjects = Array.from({ length: 60 }, (_, i) => completeUscc(`91320281MA${String(700 + i).padStart(6, '0')}`))
+    await running.query('huizhou', 'jiangyin', { subjects, matter: '惠招〔2026〕009号' })
+    await usualDay(running, SUBJECT)
+  },
 })
+const departments = join(scene.running.federation.city('jiangyin').settings.data, 'departments.json')
+for (const { id, purposes } of readDepartments(departments)) {
+  issueKey(departments, { id, name: '招标办', purposes, days: 180 }, Date.now())
+}
 writeFileSync(mandatesOf(scene.running), JSON.stringify({ [names.operator]: ['demo'] }), { mode: 0o600 })
 const { ledger } = scene.running.gateway('jiangyin').city
 const first = async (filter: Parameters<typeof ledger.search>[0]) =>

@@ -88,6 +88,19 @@ describe('today', () => {
     expect((await get('?day=yesterday')).text).toContain('这一天没有查询')
   })
 
+  it('shows how things stand now on today alone', async () => {
+    const now = ['日志条目', '答复用时', '运行状况', '到期一览', '运行正常']
+    const [today, yesterday] = [(await get('')).text, (await get('?day=yesterday')).text]
+    expect(now.filter(each => !today.includes(each))).toEqual([])
+    expect(now.filter(each => yesterday.includes(each))).toEqual([])
+  })
+
+  it('calls what is counted for each city and what is measured once for all of them by two names', async () => {
+    const { text } = await get('')
+    expect(text).toMatch(/发出的查询<\/dt>.*按城市计，未获答复/)
+    expect(text).toMatch(/<th scope="row">本市部门的请求<\/th><td class="n">2</)
+  })
+
   it('draws its charts at addresses of their own', async () => {
     for (const look of ['wide-light', 'narrow-dark', 'nonsense']) {
       const { status, headers, text } = await get(`/chart/out.svg?look=${look}`)
