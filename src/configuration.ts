@@ -28,6 +28,8 @@ export type Configuration = Meaning & { readonly members: LiveMembers; readonly 
 /** Where what makes a city's identity lies; a subset of Settings. */
 export type Places = Pick<Settings, 'city' | 'config' | 'certs' | 'keys' | 'data' | 'passphrase'> & {
   readonly keeps?: true
+  /** Where vocabulary, mapping, measures and agreements are read from, where that is not `config`. */
+  readonly meaning?: string | undefined
 }
 
 /**
@@ -49,7 +51,7 @@ export async function readConfiguration(places: Places, now: () => number): Prom
  * undefined where there was one. `now` is epoch milliseconds.
  */
 export function readMeaning(
-  { city, config }: Places,
+  { city, config: whole, meaning: config = whole }: Places,
   members: Members | undefined,
   keys: Keys | undefined,
   now: number,

@@ -26,6 +26,7 @@ import type { Members } from '#trust/members.ts'
 import { type NamedProxy, openCallers, readProxy } from '#trust/proxy.ts'
 import { readConfiguration } from './configuration.ts'
 import { openDoor } from './door.ts'
+import type { Processes } from './health.ts'
 import { openMetrics } from './metrics.ts'
 import { openCity, type Running } from './reload.ts'
 import { keepCurrent, ROUND } from './renew.ts'
@@ -39,6 +40,7 @@ export type Gateway = AsyncDisposable & {
   /** As it is now; a reload of the configuration makes another. */
   readonly city: City
   readonly reload: Running['reload']
+  readonly standing: Running['standing']
   readonly transparency: Transparency
   readonly metrics: () => Promise<readonly object[]>
   /** Base addresses, with the ports that were really bound; empty where this process does not serve that surface. */
@@ -57,6 +59,10 @@ export type Role = {
   readonly counts?: Counts
   /** The metrics of the other processes of this gateway, as prom-client gives them. */
   readonly others?: () => Promise<readonly object[]>
+  /** How the other processes stand. */
+  readonly processes?: () => Processes
+  /** Where vocabulary, mapping, measures and agreements lie, as another process took them up. */
+  readonly meaning?: string
 }
 
 const alone: Role = { outside: true, inside: true }
@@ -72,7 +78,8 @@ export async function startGateway(
   role: Role = alone,
 ): Promise<Gateway> {
   const now = Date.now
-  const read = await readConfiguration(role.inside ? { ...settings, keeps: true } : settings, now)
+  const places = { ...settings, meaning: role.meaning }
+  const read = await readConfiguration(role.inside ? { ...places, keeps: true } : places, now)
   const { members } = read
   await using opened = new AsyncDisposableStack()
   const metrics = openMetrics()
@@ -102,7 +109,7 @@ export async function startGateway(
   })
   const running = opened.use(
     await openCity(
-      settings,
+      places,
       {
         id: settings.city,
         members,
@@ -131,6 +138,7 @@ export async function startGateway(
     departments: openDepartments(join(settings.data, 'departments.json')),
     metrics,
     others: role.others,
+    processes: role.processes,
     log,
     callers: openCallers(members, proxy, now),
     door: openDoor({ turned: why => metrics.turned.inc({ why }) }, now),
@@ -158,6 +166,7 @@ export async function startGateway(
       return running.city()
     },
     reload: running.reload,
+    standing: running.standing,
     transparency,
     metrics: () => metrics.registry.getMetricsAsJSON(),
     peersUrl: peers === undefined ? '' : `https://${address(peers)}`,

@@ -33,6 +33,7 @@ export async function checkHealth(
   running: Pick<Running, 'city' | 'standing'>,
   drifts: readonly Drift[],
   note: (check: string, detail: string) => void,
+  processes?: () => Processes,
 ): Promise<readonly Check[]> {
   const city = running.city()
   const now = city.now()
@@ -59,6 +60,7 @@ export async function checkHealth(
       }),
       checked('agreements', () => inForceUntil(city, now)),
       checked('configuration', () => configurationDetail(running.standing())),
+      ...(processes === undefined ? [] : [checked('workers', () => processesDetail(processes()))]),
     ])),
     ...(await sources(city, note)),
   ]
@@ -137,6 +139,14 @@ function inForceUntil({ agreements }: City, now: number): Found {
   const current = agreements.all.filter(({ begins, ends }) => begins <= now && now < ends)
   if (current.length === 0) throw refuse('agreement.unknown', `none is in force${detail && `: ${detail}`}`)
   return { ...until(Math.min(...current.map(({ ends }) => ends))), ...(detail && { detail }) }
+}
+
+/** How many processes answer peers, and how many should. */
+export type Processes = { readonly open: number; readonly wanted: number }
+
+function processesDetail({ open, wanted }: Processes): Found {
+  if (open < wanted) throw refuse('load.busy', `${open} of ${wanted} workers answer`)
+  return { detail: `${open} of ${wanted}` }
 }
 
 /** Which one holds, since when; and that what lies on disk was not taken, which does not stop us. */

@@ -26,9 +26,10 @@ export type Running = AsyncDisposable & {
   readonly standing: () => Standing
   /**
    * Reads the files anew and takes them up; gives the paths of those that differ, none where all are as they were. Throws
-   * ConfigurationError, and whatever keeps it from being recorded: then everything stays as it was.
+   * ConfigurationError, and whatever keeps it from being recorded: then everything stays as it was. `folder` is where they lie
+   * from now on, where that is another than before.
    */
-  reload(): Promise<readonly string[]>
+  reload(folder?: string): Promise<readonly string[]>
 }
 
 /** By when a question that began under the configuration before is answered or cut off; milliseconds. */
@@ -72,23 +73,27 @@ export async function openCity(
   let standing = standingOf(first)
   let last: Promise<unknown> = Promise.resolve()
 
-  const takeUp = async (): Promise<readonly string[]> => {
+  let meaningIn = places.meaning
+  const takeUp = async (folder: string | undefined): Promise<readonly string[]> => {
     const faults: Fault[] = []
-    const meaning = readMeaning(places, lasting.members, lasting.keys(), lasting.now(), faults)
+    const meaning = readMeaning({ ...places, meaning: folder }, lasting.members, lasting.keys(), lasting.now(), faults)
     if (meaning === undefined) throw new ConfigurationError(faults)
     const changed = differing(standing.digests, meaning.digests)
     // An agreement may rest or rise with nothing changed but the roll, so the new reading is taken in any case.
-    const sources = open(meaning)
+    meaningIn = folder
+    // Databases that are read as before are not opened anew: each reload would keep two sets of them for minutes.
+    const isSame = changed.every(path => !path.startsWith('mappings/') && !path.startsWith('vocabulary/'))
+    const sources = isSame ? city.sources : open(meaning)
     try {
       if (changed.length > 0) await record(meaning, changed)
     } catch (fault) {
-      await sources.close()
+      if (!isSame) await sources.close()
       throw fault
     }
     const before = city.sources
     city = built(meaning, sources)
     standing = standingOf(meaning)
-    lingering.set(before, setTimeout(() => void letGo(before), LINGER).unref())
+    if (!isSame) lingering.set(before, setTimeout(() => void letGo(before), LINGER).unref())
     log.info({ changed, digest: standing.digest }, 'configuration taken up')
     return changed
   }
@@ -100,9 +105,9 @@ export async function openCity(
   return {
     city: () => city,
     standing: () => standing,
-    async reload() {
+    async reload(folder = meaningIn) {
       // One after the other: who asks while it is being read may have changed a file just after it was read.
-      const next = last.then(takeUp)
+      const next = last.then(() => takeUp(folder))
       last = next.catch(() => undefined)
       try {
         return await next

@@ -21,7 +21,7 @@ import type { Callers, Sender } from '#trust/proxy.ts'
 import { SEALED, sealedLength } from '#trust/seal.ts'
 import { configurationOf, type LogMetadata } from '#trust/statement.ts'
 import type { Door } from './door.ts'
-import { checkHealth, show } from './health.ts'
+import { checkHealth, type Processes, show } from './health.ts'
 import { serveLog, serveWitness } from './log-routes.ts'
 import type { Metrics } from './metrics.ts'
 import type { Running } from './reload.ts'
@@ -36,6 +36,7 @@ export type Parts = {
   readonly metrics: Metrics
   /** Those of the other processes of this gateway. */
   readonly others?: (() => Promise<readonly object[]>) | undefined
+  readonly processes?: (() => Processes) | undefined
   readonly log: Logger
   /** Who sends what comes from outside, and whether it is heard. */
   readonly callers: Callers
@@ -163,7 +164,12 @@ export function inside(parts: Parts): Surface {
   // Made when first asked for: its maker is a tenth of the gateway's memory, and most gateways are never asked.
   let document: { readonly of: City['mapping']; readonly text: string } | undefined
   const healthOf = () =>
-    checkHealth(running, drifts(), (check, detail) => log.warn({ check, detail: discreet(detail) }, 'not ready'))
+    checkHealth(
+      running,
+      drifts(),
+      (check, detail) => log.warn({ check, detail: discreet(detail) }, 'not ready'),
+      parts.processes,
+    )
   app.get('/health/live', c => c.json({ live: true }))
   app.get('/health/ready', async c => {
     const checks = await healthOf()

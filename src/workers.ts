@@ -1,6 +1,6 @@
 /** One gateway in several processes behind one port: peers are answered by all workers, and everything else by their parent. */
 import cluster, { type Worker } from 'node:cluster'
-import { rmSync } from 'node:fs'
+import { cpSync, existsSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
 import type { Counts } from '#agreement/counts.ts'
@@ -9,7 +9,11 @@ import type { Settings } from './settings.ts'
 import { countInFile } from './shared-counts.ts'
 
 /** What a parent says to its workers, and they to it. */
-const Order = z.strictObject({ order: z.enum(['metrics', 'reload', 'end']) })
+const Order = z.discriminatedUnion('order', [
+  z.strictObject({ order: z.enum(['metrics', 'end']) }),
+  // The files as the parent took them up, and the digest by which it is known that they are the same.
+  z.strictObject({ order: z.enum(['begin', 'reload']), folder: z.string(), digest: z.string() }),
+])
 const Metric = z.looseObject({})
 const Said = z.discriminatedUnion('said', [
   z.strictObject({ said: z.literal('open'), peersUrl: z.url() }),
@@ -26,24 +30,50 @@ const PATIENCE = 2_000
 
 /** In a worker: serves peers with the parent's port and counts until it is told to end, or has no parent any more. */
 export async function work(settings: Settings): Promise<void> {
-  const { promise: told, resolve: end } = Promise.withResolvers<void>()
+  const { promise: told, resolve: end, reject: giveUp } = Promise.withResolvers<void>()
+  const { promise: begun, resolve: begin } = Promise.withResolvers<Taken | undefined>()
   const { promise: opened, resolve: open } = Promise.withResolvers<Gateway>()
   // Listened to from the first moment: a parent that ends while we begin says so only once.
-  process.once('disconnect', end)
+  const over = () => {
+    begin(undefined)
+    end()
+  }
+  process.once('disconnect', over)
   process.on('message', async message => {
-    const { order } = Order.parse(message)
-    if (order === 'end') return end()
+    const said = Order.parse(message)
+    if (said.order === 'end') return over()
+    if (said.order === 'begin') return begin(said)
     const gateway = await opened
-    if (order === 'metrics') return say({ said: 'metrics', metrics: z.array(Metric).parse(await gateway.metrics()) })
-    await gateway.reload().catch(() => undefined)
+    if (said.order === 'metrics')
+      return say({ said: 'metrics', metrics: z.array(Metric).parse(await gateway.metrics()) })
+    // Whoever cannot go by what the others go by ends, and is begun anew.
+    if (said.order === 'reload')
+      await gateway
+        .reload(said.folder)
+        .then(() => expectSame(gateway, said))
+        .catch(giveUp)
   })
+  const taken = await begun
+  if (taken === undefined) return
   await using counts = countInFile(countsOf(settings))
-  const gateway = await startGateway(settings, logger(settings), undefined, { outside: true, inside: false, counts })
+  await using gateway = await startGateway(settings, logger(settings), undefined, {
+    outside: true,
+    inside: false,
+    counts,
+    meaning: taken.folder,
+  })
+  expectSame(gateway, taken)
   open(gateway)
   say({ said: 'open', peersUrl: gateway.peersUrl })
   await told
   await gateway.close()
   leave()
+}
+
+type Taken = { readonly folder: string; readonly digest: string }
+
+function expectSame(gateway: Gateway, { digest }: Taken): void {
+  if (gateway.standing().digest !== digest) throw new Error('the configuration is not the one that the others go by')
 }
 
 /** In a worker: tells the parent why it could not begin, and lets go of it. */
@@ -63,7 +93,6 @@ function say(said: Said, after: () => void = () => undefined): void {
 /**
  * In the parent: serves departments, staff and operations, and has `workers` processes answer the peers. Throws what
  * `startGateway` throws, and what keeps the first workers from starting; a worker that ends later is begun anew.
- * `arguments_` are the words with which this program becomes a worker.
  */
 export async function startWorkers(settings: Settings, workers: number): Promise<Gateway> {
   const log = logger(settings)
@@ -71,21 +100,29 @@ export async function startWorkers(settings: Settings, workers: number): Promise
   for (const end of ['', '-wal', '-shm']) rmSync(`${countsOf(settings)}${end}`, { force: true })
   await using opened = new AsyncDisposableStack()
   const counts: Counts = opened.use(countInFile(countsOf(settings)))
+  const up = new Set<Worker>()
+  const processes = () => ({ open: up.size, wanted: workers })
   const gateway = opened.use(
-    await startGateway(settings, log, undefined, { outside: false, inside: true, counts, others: collect }),
+    await startGateway(settings, log, undefined, { outside: false, inside: true, counts, others: collect, processes }),
   )
+  let taken = keep(settings, gateway)
   let ending = false
   // One that cannot begin ends as well, and is begun anew by that.
   const again = () =>
     void (ending || begin().catch((error: unknown) => log.error({ err: error }, 'a worker did not begin')))
   const begin = () => {
     const worker = cluster.fork()
+    tell(worker, { order: 'begin', ...taken })
     worker.once('exit', (code, signal) => {
+      up.delete(worker)
       if (ending) return
       log.error({ worker: worker.process.pid, code, signal }, 'a worker ended by itself')
       setTimeout(again, AGAIN).unref()
     })
-    return opening(worker)
+    return opening(worker).then(url => {
+      up.add(worker)
+      return url
+    })
   }
   opened.defer(async () => {
     ending = true
@@ -101,9 +138,11 @@ export async function startWorkers(settings: Settings, workers: number): Promise
     async reload() {
       // The parent first: what it refuses, no worker is told of.
       const changed = await gateway.reload()
-      for (const worker of running()) tell(worker, { order: 'reload' })
+      taken = keep(settings, gateway)
+      for (const worker of running()) tell(worker, { order: 'reload', ...taken })
       return changed
     },
+    standing: gateway.standing,
     transparency: gateway.transparency,
     metrics: gateway.metrics,
     peersUrl: urls[0] ?? '',
@@ -111,6 +150,24 @@ export async function startWorkers(settings: Settings, workers: number): Promise
     close,
     [Symbol.asyncDispose]: close,
   }
+}
+
+/**
+ * Keeps the files as they were taken up, for the workers: one that is begun later goes by what holds, whatever lies in the
+ * folder by then. A file that changes while it is copied is found by the digest.
+ */
+function keep({ config, data }: Settings, gateway: Gateway): Taken {
+  const { digest } = gateway.standing()
+  const kept = join(data, 'taken')
+  const folder = join(kept, digest)
+  if (!existsSync(folder)) {
+    cpSync(config, `${folder}.new`, { recursive: true })
+    renameSync(`${folder}.new`, folder)
+  }
+  // The one before stays for a worker that is just reading it; older ones nobody needs.
+  const old = readdirSync(kept).filter(name => name !== digest)
+  for (const name of old.slice(0, -1)) rmSync(join(kept, name), { recursive: true, force: true })
+  return { folder, digest }
 }
 
 function countsOf({ data }: Settings): string {

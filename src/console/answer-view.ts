@@ -44,7 +44,7 @@ function overview({ peers }: AskAnswer, c: Visit): Markup {
   const [t, s] = [words[language], shared[language]]
   const records = ({ results }: Peer) => results.reduce((sum, each) => sum + each.records.length, 0)
   return html`<section class="sheet"><h2>${t.cities}</h2><table class="stacked">
-<thead><tr><th scope="col">${s.peer}</th><th scope="col">${s.outcome}</th><th scope="col" class="n">${t.records}</th><th scope="col">${s.agreement}</th><th scope="col">${t.entry}</th></tr></thead>
+<thead><tr><th scope="col">${s.peer}</th><th scope="col">${s.outcome}</th><th scope="col" class="n">${t.records}</th><th scope="col">${s.agreement}</th><th scope="col" class="n">${t.entry}</th></tr></thead>
 <tbody>${peers.map(
     peer => html`<tr><th scope="row"><a href="#${peer.peer}">${cityName(peer.peer, c)}</a></th>
 <td data-label="${s.outcome}">${outcomeTag(peer, language)}${because(peer.reason, language)}</td>
@@ -218,7 +218,7 @@ function freshnessOf(freshness: NonNullable<Peer['freshness']>, c: Visit): Marku
   const language = c.get('language')
   const [t, s] = [words[language], shared[language]]
   return html`<details><summary>${t.freshness}</summary><table><thead><tr><th scope="col">${t.family}</th><th scope="col">${t.asOf}</th><th scope="col">${t.state}</th></tr></thead>
-<tbody>${freshness.map(({ family, asOf, status }) => html`<tr><th scope="row">${familyName(family, c)}</th><td>${asOf === undefined ? '—' : timeOf(asOf)}</td><td><span class="tag ${freshHues[status]}">${status === 'unknown' ? s.unknown : t[status]}</span></td></tr>`)}</tbody></table></details>`
+<tbody>${freshness.map(({ family, asOf, status }) => html`<tr><th scope="row">${familyName(family, c)}</th><td>${asOf === undefined ? '—' : timeOf(asOf)}</td><td><span class="tag ${freshHues[status]}">${status === 'unknown' ? s.unknown : status === 'stale' ? t.late : t.fresh}</span></td></tr>`)}</tbody></table></details>`
 }
 
 /** What is kept back, by rule. It says what kind of thing, never that there is one. */
@@ -290,7 +290,7 @@ const words = spoken({
   inPart: { zh: '已答复，但不完整', en: 'Answered, not in full' },
   partly: { zh: '部分类别未知', en: 'Partly unknown' },
   stale: { zh: '数据过期', en: 'Stale' },
-  noCode: { zh: '不是有效代码', en: 'no lawful code' },
+  noCode: { zh: '代码无效', en: 'no lawful code' },
   doubt: { zh: '代码的校验位不符，请以名称核对。', en: 'The check character does not fit: compare the name.' },
   nothingKnown: { zh: '情况未知，不表示没有记录。', en: 'Nothing is known; that does not mean that there is nothing.' },
   noRecord: { zh: '未查到可提供的记录。', en: 'No record that may be given.' },
@@ -325,10 +325,11 @@ const words = spoken({
   reliesOn: { zh: '依据：', en: 'It rests on:' },
   setAside: { zh: '未采用：', en: 'Set aside:' },
   freshness: { zh: '数据时间', en: 'Freshness of the data' },
-  family: { zh: '类别', en: 'Family' },
+  family: { zh: '信息类别', en: 'Family' },
   asOf: { zh: '截至', en: 'As of' },
   state: { zh: '状态', en: 'State' },
-  fresh: { zh: '最新', en: 'Fresh' },
+  fresh: { zh: '按期', en: 'Fresh' },
+  late: { zh: '逾期', en: 'Stale' },
   withheld: { zh: '按规则不提供的内容', en: 'What is withheld, by rule' },
   notGiven: { zh: '不提供：', en: 'Not given:' },
   ifAny: { zh: '如有则不提供：', en: 'Kept back, if there are any:' },

@@ -163,19 +163,19 @@ export async function enterpriseSheet(c: Visit): Promise<Response> {
   const found = await find(c, read)
   await staffing.recorded(staff, 'viewed', 'enterprise-sheet', seen(read, found))
   const us = cityName(city.id, c)
-  const row = (each: Recorded) => {
+  const row = (each: Recorded, who: string) => {
     const { entry } = each
     const left = fieldsLeft(each, read, c)
     const why = whyOf(entry, 'zh')
-    return html`<tr><td class="tabular nowrap">${clock(entry.at).slice(0, 16)}</td><td>${whoOf(each, c)}</td>
-<td class="nowrap">${'purpose' in entry ? purposeName(entry.purpose, c) : '—'}</td><td class="text">${'matter' in entry ? entry.matter : '—'}</td>
-<td>${outcomeFor(entry, read, 'zh').said}${why !== undefined && html`（${why}）`}${left.map(line => html`<span class="row small">${line}</span>`)}</td></tr>`
+    return html`<tr><td data-label="${s.time}" class="tabular nowrap">${clock(entry.at).slice(0, 16)}</td><td data-label="${who}">${whoOf(each, c)}</td>
+<td data-label="${s.purpose}" class="nowrap">${'purpose' in entry ? purposeName(entry.purpose, c) : '—'}</td><td data-label="${s.matter}" class="text">${'matter' in entry ? entry.matter : '—'}</td>
+<td data-label="${t.result}">${outcomeFor(entry, read, 'zh').said}${why !== undefined && html`（${why}）`}${left.map(line => html`<span class="row small">${line}</span>`)}</td></tr>`
   }
   const table = (title: string, { entries, more }: Found['ours'], who: string, none: string) => html`<h2>${title}</h2>
 ${
   entries.length === 0
     ? html`<p>${none}</p>`
-    : html`<div class="wide" tabindex="0" role="region" aria-label="${title}"><table><thead><tr><th scope="col">${s.time}</th><th scope="col">${who}</th><th scope="col">${s.purpose}</th><th scope="col">${s.matter}</th><th scope="col">${t.result}</th></tr></thead><tbody>${entries.map(row)}</tbody></table></div>${more && html`<p class="small">${t.moreThan}</p>`}`
+    : html`<table class="stacked"><thead><tr><th scope="col">${s.time}</th><th scope="col">${who}</th><th scope="col">${s.purpose}</th><th scope="col">${s.matter}</th><th scope="col">${t.result}</th></tr></thead><tbody>${entries.map(each => row(each, who))}</tbody></table>${more && html`<p class="small">${t.moreThan}</p>`}`
 }`
   const document = await html`<!doctype html>
 <html lang="zh-CN">

@@ -86,7 +86,7 @@ function formOf({ id }: Alert, staff: Staff | undefined, language: Language): Ma
   if (staff === undefined || !reaches(staff.role, 'operator')) return html`<p class="soft small">${t.operators}</p>`
   return html`<form class="filter" method="post" action="${BASE}/unusual">
 <input type="hidden" name="${TOKEN}" value="${staff.csrf}"><input type="hidden" name="alert" value="${id}">
-<label>${t.reasonFor}<input name="reason" required maxlength="${MOST}" autocomplete="off"></label>
+<label class="across">${t.reasonFor}<input name="reason" required maxlength="${MOST}" autocomplete="off"></label>
 <div class="does"><button class="button first">${t.acknowledge}</button></div>
 </form>`
 }

@@ -1,13 +1,15 @@
 /** Several processes behind one port are one gateway: one ledger, one quota, and nothing lost when one of them ends. */
 import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
+import { readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { openLedger } from '#ledger/sqlite.ts'
 import { verifyLedger } from '#ledger/verify.ts'
 import { Answer, Problem, RefusalMessage } from '#protocol/message.ts'
+import { Readiness } from '../../src/health.ts'
 import { endProcess, startProcess } from '../../src/process.ts'
-import { claimsIn, type Running, runFederation } from '../federation.ts'
+import { agreementId, claimsIn, type Running, runFederation } from '../federation.ts'
 
 const QUESTIONS = 60
 
@@ -71,15 +73,42 @@ it('two workers keep one ledger, hold one quota together, and count into one pag
   for (const receipt of receipts) expect((await ledger.entry(receipt.index))?.receipt).toEqual(receipt)
 })
 
-it('a worker that is killed is begun anew, and the other answers meanwhile', { timeout: 60_000 }, async () => {
-  const [first = 0] = workers()
-  process.kill(first, 'SIGKILL')
-  await expect.poll(workers, { timeout: 20_000 }).toSatisfy((now: number[]) => now.length === 2 && !now.includes(first))
-  await expect
-    .poll(async () => (await running.query('huizhou', 'jiangyin').catch(() => ({ status: 0 }))).status, {
-      timeout: 20_000,
-    })
-    .toSatisfy((status: number) => status === 200 || status === 429)
+it('a worker that is killed is begun anew by the configuration that holds, whatever lies on disk by then', {
+  timeout: 60_000,
+}, async () => {
+  const check = async () => {
+    const ready = Readiness.parse(await (await inside('/health/ready')).json())
+    return ready.checks.find(({ check }) => check === 'workers')
+  }
+  expect(await check()).toMatchObject({ ok: true, detail: '2 of 2' })
+  const agreement = join(settings().config, 'agreements', `${agreementId}.json`)
+  renameSync(agreement, `${agreement}.away`)
+  try {
+    const killed = workers()
+    for (const pid of killed) process.kill(pid, 'SIGKILL')
+    await expect.poll(async () => (await check())?.ok).toBe(false)
+    await expect.poll(async () => (await check())?.ok, { timeout: 30_000 }).toBe(true)
+    expect(workers().filter(pid => killed.includes(pid))).toEqual([])
+    await expect
+      .poll(async () => (await running.query('huizhou', 'jiangyin')).status, { timeout: 20_000 })
+      .toSatisfy((status: number) => status === 200 || status === 429)
+  } finally {
+    renameSync(`${agreement}.away`, agreement)
+  }
+})
+
+it('SIGHUP gives all workers the same configuration', { timeout: 60_000 }, async () => {
+  const detail = async () => {
+    const ready = Readiness.parse(await (await inside('/health/ready')).json())
+    return ready.checks.find(({ check }) => check === 'configuration')?.detail
+  }
+  const [before, same] = [await detail(), workers()]
+  const file = join(settings().config, 'measures', 'jiangyin.json')
+  writeFileSync(file, `${readFileSync(file, 'utf8')}\n`)
+  child.kill('SIGHUP')
+  await expect.poll(detail).not.toBe(before)
+  expect((await running.query('huizhou', 'jiangyin')).status).toBeLessThan(500)
+  expect(workers()).toEqual(same)
 })
 
 it('SIGTERM ends all of them, and the ledger holds together', { timeout: 60_000 }, async () => {
