@@ -76,7 +76,7 @@ export function openStaffing({ data, city, ledger, now, log, origin, provider: n
     { subjects = [], entries = [], filter }: Seen = {},
   ) => {
     const at = new Date(now()).toISOString()
-    const looked = filter === undefined || filter === '' ? {} : { filter: maskPersonalNumbers(filter).slice(0, 1000) }
+    const looked = filter === undefined || filter === '' ? {} : { filter: masked(filter).slice(0, 1000) }
     await ledger.append({ kind: 'staff', at, city, staff: name, role, action, page, subjects, entries, ...looked })
   }
   const hall = openHall({
@@ -132,6 +132,12 @@ export function openStaffing({ data, city, ledger, now, log, origin, provider: n
     recorded: record,
     [Symbol.dispose]: () => store[Symbol.dispose](),
   }
+}
+
+/** An address with each of its values masked as it was typed: encoded, a number in other digits would not be seen. */
+function masked(address: string): string {
+  const values = [...new URLSearchParams(address)].map(([name, value]) => [name, maskPersonalNumbers(value)])
+  return new URLSearchParams(values).toString()
 }
 
 /** The page that a path is of, in a word: its first step. */

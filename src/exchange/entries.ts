@@ -1,5 +1,6 @@
 /** What the ledger is told of an exchange: every fact by which it can be judged later, and no text that might name a person. */
 import { type Judged, judge, type Permission } from '#agreement/authorise.ts'
+import { maskText } from '#agreement/mask.ts'
 import type { Entry } from '#ledger/entry.ts'
 import type { Evidence } from '#ledger/ledger.ts'
 import { canonical, sha256 } from '#protocol/canonical.ts'
@@ -71,9 +72,10 @@ function left({ results }: AnswerBody): Record<string, Left> {
 /** A peer's question that is refused, after it was verified. */
 export function refused({ claims, token, hash }: Verified<Query>, refusal: Refusal, now: number): Entered {
   const { common, lawful } = exchanged(claims, claims.aud, claims.iss, hash, now)
+  const matter = kept(claims.matter)
   return {
-    entry: { kind: 'refused', ...common, code: refusal.code },
-    evidence: lawful ? { question: token } : undefined,
+    entry: { kind: 'refused', ...common, matter, code: refusal.code },
+    evidence: lawful && matter === claims.matter ? { question: token } : undefined,
   }
 }
 
@@ -131,10 +133,18 @@ export function declined(
     peer,
     department,
     purpose,
-    matter: maskPersonalNumbers(matter),
+    matter: kept(matter),
     subjects: lawful(subjects.map(judge)),
     code: refusal.code,
   }
+}
+
+/** What is entered in the place of a matter that may name a person. */
+export const NOT_KEPT = '（未保存）not kept'
+
+/** The matter of a question that went no further, as far as it may be kept: by the rule under which an answered one is let pass. */
+function kept(matter: string): string {
+  return maskText(matter) === matter ? matter : NOT_KEPT
 }
 
 /** The codes among the subjects; what is none may be anything, an identity number among them, and is entered as `refused`. */

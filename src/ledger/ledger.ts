@@ -91,8 +91,11 @@ export type Ledger = AsyncDisposable & {
 
   /** Of the entries from index `from` on, up to `limit` for which evidence is held, and until which epoch second it is held at least. */
   holding(range: { readonly from: number; readonly limit: number }): Promise<readonly Holding[]>
-  /** Lets go of the evidence of these entries, as far as its day has come; gives of how many. The entries stay as they are. */
-  letGo(indexes: readonly number[]): Promise<number>
+  /**
+   * Lets go of the evidence of these entries, as far as its day has come; gives of how many. The entries stay as they are. It was
+   * judged by the entries below `judgedBy`: where a hold was placed or lifted since, nothing is let go.
+   */
+  letGo(indexes: readonly number[], judgedBy: number): Promise<number>
   /**
    * Whether this process is the one, among all that share the ledger, that does what is to be done once; when it ends,
    * another is. Processes on one file are told by who starts them, and each of them is.

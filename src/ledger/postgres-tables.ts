@@ -141,9 +141,12 @@ END`,
   },
   {
     name: 'let_go',
-    head: 'let_go(the_indexes bigint[]) RETURNS bigint',
+    head: 'let_go(the_indexes bigint[], judged_by bigint) RETURNS bigint',
     body: `DECLARE the_count bigint;
 BEGIN
+  -- No entry is appended from here on: a hold that is placed now waits, and finds what it holds gone or kept.
+  PERFORM 1 FROM ledger FOR UPDATE;
+  IF EXISTS (SELECT FROM entry WHERE ix >= judged_by AND kind = 'held') THEN RETURN 0; END IF;
   DELETE FROM evidence WHERE ix = ANY (the_indexes) AND expires_at <= extract(epoch FROM now());
   GET DIAGNOSTICS the_count = ROW_COUNT;
   DELETE FROM signed WHERE ix = ANY (the_indexes) AND NOT EXISTS (SELECT FROM evidence WHERE evidence.ix = signed.ix);

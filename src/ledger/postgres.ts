@@ -281,9 +281,11 @@ function serve(store: PostgresStore, earlier: readonly string[], retention: numb
         .map(row => ({ index: row.ix, until: row.expires_at }))
     },
 
-    letGo: async indexes => {
+    letGo: async (indexes, judgedBy) => {
       queue.assertOpen()
-      const [row] = await read(sql => sql`SELECT let_go(string_to_array(${indexes.join()}, ',')::bigint[]) AS ix`)
+      const [row] = await read(
+        sql => sql`SELECT let_go(string_to_array(${indexes.join()}, ',')::bigint[], ${judgedBy}) AS ix`,
+      )
       return IndexRow.parse(row).ix
     },
 

@@ -62,6 +62,7 @@ export async function letGoOfExpired(
     // Evidence stands nearly in the order of its days: where a whole step has time yet, all behind it has.
     if (due.length === 0) return gone
     // Asked for in every step: a hold that was placed a moment ago counts.
+    const judgedBy = await ledger.count()
     const holds = [...(await holdsOf(ledger)).values()]
     const going = await free(ledger, due, holds)
     const [first] = going
@@ -70,7 +71,7 @@ export async function letGoOfExpired(
       const at = new Date(now).toISOString()
       const range = { from: first, until: last + 1, count: going.length }
       await ledger.append({ kind: 'expired', at, city: ledger.city, ...range, retentionDays })
-      gone += await ledger.letGo(going)
+      gone += await ledger.letGo(going, judgedBy)
     }
     from = (step.at(-1)?.index ?? from) + 1
     await pause(pauseMs)

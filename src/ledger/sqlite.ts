@@ -119,6 +119,7 @@ function serve(db: DatabaseSync, path: string, identity: Identity, retention: nu
   const evidenceOf = db.prepare(`SELECT ${evidenceColumns} FROM evidence LEFT JOIN signed USING (ix) WHERE ix = ?`)
   const holding = db.prepare('SELECT ix, expires_at FROM evidence WHERE ix >= ? ORDER BY ix LIMIT ?')
   const letGo = db.prepare('DELETE FROM evidence WHERE ix = ? AND expires_at <= unixepoch()')
+  const heldSince = db.prepare("SELECT 1 FROM entry WHERE ix >= ? AND kind = 'held' LIMIT 1")
   const letGoSigned = db.prepare('DELETE FROM signed WHERE ix = ?')
   const instantOf = db.prepare('SELECT at FROM entry WHERE ix = ?')
   const used = db.prepare(
@@ -278,10 +279,11 @@ function serve(db: DatabaseSync, path: string, identity: Identity, retention: nu
     holding: async ({ from, limit }) =>
       holding.all(from, limit).map(row => ({ index: integer(row['ix']), until: integer(row['expires_at']) })),
 
-    letGo: async indexes => {
+    letGo: async (indexes, judgedBy) => {
       queue.assertOpen()
       try {
         return transaction(() => {
+          if (heldSince.get(judgedBy) !== undefined) return 0
           const due = indexes.filter(index => letGo.run(index).changes > 0)
           for (const index of due) letGoSigned.run(index)
           return due.length

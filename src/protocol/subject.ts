@@ -91,17 +91,24 @@ export function isIdentityNumber(text: string): boolean {
   return longYear !== undefined ? check !== undefined : shortYear !== undefined && check === undefined
 }
 
-/** Between the digits of one number people write blanks, dashes, dots and strokes. */
-const BETWEEN = '[\\s\\p{Cf}\\p{Pd}\\u2212.．·/／_]'
+/** Between the digits of one number people write blanks and any sign, but for the brackets around the year of a document. */
+export const BETWEEN = '(?![〔〕])[\\s\\p{Cf}\\p{P}\\p{S}]'
 const DIGIT = '[\\p{Nd}①-⑨⓪〇零一二三四五六七八九壹贰叁肆伍陆柒捌玖貳參陸]'
 /** Eleven digits of any script or width, with not more than two of those between each: nothing shorter is looked at. */
-const ENOUGH = new RegExp(`(?:${DIGIT}${BETWEEN}{0,2}){11}`, 'u')
+const ENOUGH = new RegExp(`(?:${DIGIT}(?:${BETWEEN}){0,2}){11}`, 'u')
 /** The same, roughly and fast, for digits of ours and in Chinese writing; what is written in another script is looked at whole. */
 const FEW = '0-9０-９〇零一二三四五六七八九壹贰叁肆伍陆柒捌玖貳參陸①-⑨⓪'
 const NEAR = new RegExp(`[${FEW}](?:[^${FEW}]{0,2}[${FEW}]){10}`)
 const UNUSUAL = /[^\t-\u024f\u2000-\u206f\u2190-\u22ff\u2460-\u9fff\uff00-\uffef]/
-const GROUP = new RegExp(`${DIGIT}${DIGIT}*[XxＸｘ]?|(?<=${DIGIT}${BETWEEN}{1,2})[XxＸｘ]`, 'gu')
-const GAP = new RegExp(`^${BETWEEN}{0,2}$`, 'u')
+const GROUP = new RegExp(`${DIGIT}${DIGIT}*[XxＸｘ]?|(?<=${DIGIT}(?:${BETWEEN}){1,2})[XxＸｘ]`, 'gu')
+const GAP = new RegExp(`^(?:${BETWEEN}){0,2}$`, 'u')
+/** A time of a day, as databases write it. */
+const MOMENT =
+  /(?<![0-9])(?:19|20)[0-9]{2}[-/.](?:0?[1-9]|1[0-2])[-/.](?:0?[1-9]|[12][0-9]|3[01])[ T]{1,2}(?:[01]?[0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:[.,][0-9]{1,9})?)?(?![0-9])/
+/** An amount in threes with its fen or its unit behind it, below a thousand billion. */
+const AMOUNT = /(?<![0-9,])[0-9]{1,3}(?:,[0-9]{3}){1,3}(?:\.[0-9]{1,2}(?![0-9])|(?=\s?[元万萬亿億]))/
+/** What is no number of anybody, though its digits might be. */
+const FIGURE = new RegExp(`${MOMENT.source}|${AMOUNT.source}`, 'g')
 const HAN: ReadonlyMap<string, number> = new Map(
   ['〇一二三四五六七八九', '零壹贰叁肆伍陆柒捌玖', '零壹貳參肆伍陸柒捌玖'].flatMap(row =>
     [...row].map((c, i) => [c, i] as const),
@@ -134,11 +141,12 @@ export function holdsPersonalNumber(text: string): boolean {
  */
 export function maskPersonalNumbers(text: string): string {
   if (text.length < 11 || (!NEAR.test(text) && !UNUSUAL.test(text)) || !ENOUGH.test(text)) return text
-  const groups = [...text.matchAll(GROUP)].map(({ 0: found, index }) => ({ found, index, end: index + found.length }))
+  const open = text.replace(FIGURE, figure => '元'.repeat(figure.length))
+  const groups = [...open.matchAll(GROUP)].map(({ 0: found, index }) => ({ found, index, end: index + found.length }))
   let masked = ''
   let done = 0
   for (let first = 0; first < groups.length; first++) {
-    const last = lastOfPersonal(text, groups, first)
+    const last = lastOfPersonal(open, groups, first)
     if (last === undefined) continue
     for (const { found, index, end } of groups.slice(first, last + 1)) {
       masked += text.slice(done, index) + '*'.repeat([...found].length)

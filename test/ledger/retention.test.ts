@@ -76,11 +76,22 @@ describeEngines(engine => {
       expect((await verifyLedgerAt(place)).verified).toBe(true)
     })
 
+    test('stays where a hold was placed after it was judged, however late', async () => {
+      const place = await engine.make()
+      await filled(place, 3, 31)
+      await using ledger = await openLedgerAt(place, 'jiangyin', { retentionDays: 30 })
+      const judgedBy = await ledger.count()
+      await ledger.append(hold('case-9', 'placed'))
+      expect(await ledger.letGo([0, 1, 2], judgedBy)).toBe(0)
+      expect(await ledger.evidence(1)).toBeDefined()
+      expect(await ledger.letGo([0, 1, 2], await ledger.count())).toBe(3)
+    })
+
     test('that has time yet stays, whatever is asked for', async () => {
       const place = await engine.make()
       await filled(place, 2, 29)
       await using ledger = await openLedgerAt(place, 'jiangyin')
-      expect(await ledger.letGo([0, 1, 7])).toBe(0)
+      expect(await ledger.letGo([0, 1, 7], await ledger.count())).toBe(0)
       expect(await ledger.holding({ from: 1, limit: 5 })).toMatchObject([{ index: 1 }])
       expect((await ledger.evidence(0))?.answer).toBeDefined()
     })
