@@ -13,7 +13,7 @@ import type { Evidence, Filter, Ledger, Recorded } from '#ledger/ledger.ts'
 import { type Kept, type LogStore, originOf, treeIn } from '#ledger/log.ts'
 import { inclusionProof, type ReadHashes } from '#ledger/tree.ts'
 import { Refusal, refuse } from '#protocol/refusal.ts'
-import { readSubject } from '#protocol/subject.ts'
+import { maskPersonalNumbers, readSubject } from '#protocol/subject.ts'
 import { readCompact } from '#trust/jws.ts'
 import type { Keys } from '#trust/keys.ts'
 import type { Members } from '#trust/members.ts'
@@ -123,14 +123,14 @@ export async function exportEvidence(options: ExportOptions): Promise<Exported |
   }
 }
 
-/** There is no account on the command line: who may run it there is an operator, under the name that was given. */
+/** There is no account on the command line: who may run it there is an operator, under the name that was given; a number is none. */
 function taken(city: string, selection: Selection, by: string, now: number): Entry {
   const { subject } = selection
   return {
     kind: 'staff',
     at: new Date(now).toISOString(),
     city,
-    staff: by,
+    staff: maskPersonalNumbers(by),
     role: 'operator',
     action: 'exported',
     page: 'evidence',

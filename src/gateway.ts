@@ -156,7 +156,8 @@ export async function startGateway(
   opened.adopt(current.begin(acquaintance, round), each => each.stop())
   if (role.inside) {
     const failed = (err: unknown) => log.error({ err }, 'evidence whose days are over was not let go')
-    opened.use(keepRetention(ledger, { retentionDays: settings.retentionDays, now, failed }))
+    // Not of a ledger that is contradicted: what peers could still hold against it stays.
+    opened.use(keepRetention(transparency.ledger, { retentionDays: settings.retentionDays, now, failed }))
   }
   opened.adopt(transparency.begin(round / 4), each => each.stop())
   const gateway = opened.move()

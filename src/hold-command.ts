@@ -2,7 +2,9 @@
 import { openLedgerAt } from '#ledger/open.ts'
 import { holdsOf } from '#ledger/retention.ts'
 import { startOfDay } from '#protocol/day.ts'
-import { maskPersonalNumbers, readSubject } from '#protocol/subject.ts'
+import { Code } from '#protocol/message.ts'
+import { Refusal } from '#protocol/refusal.ts'
+import { holdsPersonalNumber, maskPersonalNumbers, readSubject, type Uscc } from '#protocol/subject.ts'
 import { type Exit, Failure, needed, optional, parse, settingsFrom, Usage } from './words.ts'
 
 const DAY = 86_400_000
@@ -34,24 +36,51 @@ export async function holdCommand(words: string[]): Promise<Exit> {
     if (holds.size === 0 && values['json'] !== true) console.log('没有保全 no hold is in force')
     return 0
   }
-  if (hold === undefined || rest.length > 0 || !/^[a-z0-9][a-z0-9.-]{0,63}$/.test(hold))
-    throw new Usage(`ledger ${action} NAME`)
+  if (hold === undefined || rest.length > 0 || !isName(hold))
+    throw new Usage(
+      `ledger ${action} NAME: letters, digits, dots and hyphens, a small letter or a digit first, no number of a person`,
+    )
   if ((action === 'hold') === holds.has(hold)) {
     const state = action === 'hold' ? '已有此保全 there is such a hold' : '没有此保全 there is no such hold'
     throw new Failure(`${state}: ${hold}`, '`xinqiao ledger holds` lists those in force')
   }
-  const said = {
+  const entry = {
     kind: 'held' as const,
     at: new Date().toISOString(),
     city: settings.city,
-    staff: maskPersonalNumbers(needed(values, 'by')),
+    staff: said(values, 'by', 80),
     hold,
-    reason: maskPersonalNumbers(needed(values, 'reason')),
+    reason: said(values, 'reason', 400),
   }
-  if (action === 'release') await ledger.append({ ...said, action: 'lifted' })
-  else await ledger.append({ ...said, action: 'placed', ...scopeOf(values) })
+  if (action === 'release') await ledger.append({ ...entry, action: 'lifted' })
+  else await ledger.append({ ...entry, action: 'placed', ...scopeOf(values) })
   console.log(`${action === 'release' ? '已解除 lifted' : '已保全 held'}: ${hold}`)
   return 0
+}
+
+/** Whether a hold may be named so: by a word that the ledger's entries take, and by nobody's number. */
+function isName(hold: string): boolean {
+  return Code.safeParse(hold).success && !holdsPersonalNumber(hold)
+}
+
+/** A text for the ledger, without the numbers of persons, of not more than so many characters. */
+function said(values: Readonly<Record<string, unknown>>, name: string, most: number): string {
+  const text = maskPersonalNumbers(needed(values, name))
+  if (text.length === 0 || text.length > most) throw new Usage(`--${name} has 1 to ${most} characters`)
+  return text
+}
+
+/** What was typed is never said again: it may be the number of a person. */
+function subject(code: string): Uscc {
+  try {
+    return readSubject(code).uscc
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error
+    throw new Failure(
+      `--subject: ${error.public.zh} ${error.public.en}`,
+      'give the unified social credit code of a firm',
+    )
+  }
 }
 
 /** Of which subjects and days, both in Asia/Shanghai and included; what is not named is not narrowed. */
@@ -59,7 +88,7 @@ function scopeOf(values: Readonly<Record<string, unknown>>) {
   const named = Array.isArray(values['subject']) ? values['subject'].map(String) : []
   const [from, to] = [instantOf(optional(values, 'from')), instantOf(optional(values, 'to'))]
   return {
-    ...(named.length > 0 && { subjects: named.map(code => readSubject(code).uscc) }),
+    ...(named.length > 0 && { subjects: named.map(subject) }),
     ...(from !== undefined && { from: new Date(from).toISOString() }),
     ...(to !== undefined && { until: new Date(to + DAY).toISOString() }),
   }

@@ -4,6 +4,7 @@ import { acknowledge } from '#exchange/witness.ts'
 import { openLogStoreAt } from '#ledger/open.ts'
 import { proofOf } from '#ledger/proof.ts'
 import type { Fault } from '#protocol/fault.ts'
+import { maskPersonalNumbers } from '#protocol/subject.ts'
 import { readMembers } from '#trust/members.ts'
 import { cityId, type Exit, Failure, needed, optional, parse, settingsFrom, Usage } from './words.ts'
 
@@ -59,7 +60,7 @@ export async function ledgerLog(words: string[]): Promise<Exit> {
       const faults: Fault[] = []
       const members = await readMembers(settings, Date.now, faults)
       const member = members?.all.find(({ id }) => id === city)
-      const by = needed(values, 'by')
+      const by = maskPersonalNumbers(needed(values, 'by'))
       const count = await acknowledge({ store, by, at: new Date().toISOString() }, city, member)
       console.log(`${count} 项已确认 acknowledged`)
       return 0

@@ -12,6 +12,7 @@ import type { Drift } from '#exchange/acquaint.ts'
 import { answer } from '#exchange/answer.ts'
 import { AskRequest, ask } from '#exchange/ask.ts'
 import type { City } from '#exchange/city.ts'
+import { WITNESS } from '#exchange/gossip.ts'
 import { INTRODUCTION, STATEMENT } from '#exchange/post.ts'
 import { readJson } from '#protocol/json.ts'
 import { limits, type Problem, types } from '#protocol/message.ts'
@@ -141,6 +142,14 @@ export function outside({ running, transparency, metrics, log, callers, door }: 
     throw refuse('token.issuer', sender.city)
   }
   serveLog(app, transparency, admit)
+  // A checkpoint that is not cosigned costs a signature to look at, and may be written down: nobody has many of them.
+  app.use(`${WITNESS}/add-checkpoint`, async (c, next) => {
+    const sender = heard(c.env)
+    await next()
+    const isRefused =
+      c.error instanceof Refusal ? c.error.code === 'form.size' : c.res.status >= 400 && c.res.status < 500
+    if (isRefused) door.failed(sender)
+  })
   serveWitness(app, transparency, admit)
   app.get(INTRODUCTION, c => {
     admit(c)

@@ -75,18 +75,22 @@ export async function openTransparency(options: TransparencyOptions): Promise<Tr
   /** Never throws. What cannot be read or written now is tried again; what is contradicted stays so until it no longer is. */
   const tick = async () => {
     try {
-      if (leads && (await ledger.leads())) await log.integrate()
-      against = await gossip.againstUs()
+      const found = await gossip.againstUs()
+      // A checkpoint more would be one more that cannot be true.
+      if (found === undefined && leads && (await ledger.leads())) await log.integrate()
+      against = found
     } catch (error) {
       if (error instanceof Refusal && error.code === 'ledger.contradicted') against = error.detail
       lines.error({ err: error }, 'while the log follows the ledger')
     }
   }
+  against = await gossip.againstUs()
   if (leads) {
+    if (against !== undefined) throw refuse('ledger.contradicted', against)
     await log.integrate()
     await gossip.continues()
     countContradictions(gossip, metrics)
-  } else against = await gossip.againstUs()
+  }
 
   const stopped = () => {
     if (against !== undefined) throw refuse('ledger.contradicted', against)

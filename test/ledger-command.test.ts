@@ -7,6 +7,7 @@ import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from 'vites
 import { openLedgerAt, verifyLedgerAt } from '#ledger/open.ts'
 import { createLedger } from '#ledger/sqlite.ts'
 import { ledgerCommand } from '../src/ledger-command.ts'
+import { Failure, Usage } from '../src/words.ts'
 import { postgresEngine } from './ledger/engines.ts'
 import { answered, execute } from './ledger/sample.ts'
 
@@ -127,6 +128,19 @@ describe('the ledger of a city', () => {
     expect(await run('holds', '--env', env)).toBe(0)
     expect(printed.at(-1)).toContain('no hold is in force')
     await expect(run('hold', 'case-2', '--by', 'x', '--env', env)).rejects.toThrow('reason')
+  })
+
+  it('is held under no name that an entry does not take, or that is the number of a person, and of no person', async () => {
+    const { env, file, data } = await city()
+    mkdirSync(data)
+    createLedger(file, 'jiangyin')
+    const by = ['--by', '周法官', '--reason', '初1号', '--env', env]
+    for (const name of ['110101199003077758', 'case-13800138000', 'case-138-0013-8000', 'Case', 'x'.repeat(100)])
+      await expect(run('hold', name, ...by), name).rejects.toThrow(Usage)
+    await expect(run('hold', 'case', '--subject', '110101199003077758', ...by)).rejects.toThrow(Failure)
+    await expect(run('hold', 'case', '--by', '周法官', '--reason', '', '--env', env)).rejects.toThrow(Usage)
+    await expect(run('hold', 'case', '--by', '周'.repeat(81), '--reason', 'x', '--env', env)).rejects.toThrow(Usage)
+    expect(await verifyLedgerAt(file)).toMatchObject({ verified: true, entries: 0 })
   })
 
   it('that was changed, or is shorter than a receipt says, is said to be so', async () => {

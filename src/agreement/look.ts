@@ -1,4 +1,5 @@
 /** One look at each character of a text tells which of the dear searches can find anything in it; what it rules out, none of them would find. */
+import { BETWEEN } from '#protocol/subject.ts'
 import { DOTS, isSign, maySign } from './names.ts'
 
 /** Six digits that may make one number: of ours or full-width, with no more than two blanks, dashes or brackets between. */
@@ -20,13 +21,13 @@ const UNUSUAL = 6
 
 /** Where maskPersonalNumbers looks at a text whole, whatever stands in it. */
 const ODD = /[^\t-\u024f\u2000-\u206f\u2190-\u22ff\u2460-\u9fff\uff00-\uffef]/
-const BETWEEN = /[\s\p{Cf}\p{Pd}\u2212.．·／/_()（）]/u
+const GAPS = new RegExp(BETWEEN, 'v')
 const classes: readonly (readonly [kind: number, has: (character: string) => boolean])[] = [
   [UNUSUAL, character => ODD.test(character)],
   [DIGIT, character => /[0-9０-９]/.test(character)],
   [HAN_DIGIT, character => /[①-⑨⓪〇零一二三四五六七八九壹贰叁肆伍陆柒捌玖貳參陸]/.test(character)],
   [DOT, character => DOTS.includes(character)],
-  [GAP, character => BETWEEN.test(character)],
+  [GAP, character => GAPS.test(character)],
   [SIGN, maySign],
 ]
 const KINDS = Uint8Array.from({ length: 0x10000 }, (_, code) => {

@@ -38,7 +38,7 @@ export function typed(get: (field: Field) => string | undefined): Typed {
   )
 }
 
-/** The address of the same look: what the ledger keeps of it, and what links carry on. */
+/** The address of the same look: what links carry on, and, its values masked, what the ledger keeps of it. */
 export function addressOf(typed: Typed): string {
   return new URLSearchParams(typed).toString()
 }

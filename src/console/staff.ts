@@ -30,7 +30,12 @@ export type Staff = { readonly name: string; readonly role: Role; readonly csrf:
 
 type StaffEntry = Extract<Entry, { kind: 'staff' }>
 /** What somebody looked at, as the ledger keeps it; see `staff` in `#ledger/entry.ts`. */
-type Seen = Partial<Pick<StaffEntry, 'subjects' | 'entries' | 'filter'>>
+type Seen = Partial<Pick<StaffEntry, 'subjects' | 'entries'>> & {
+  /** An address: its values are masked here, whatever was typed. */
+  readonly filter?: string
+  /** What was said instead of looked for; already masked. */
+  readonly said?: string
+}
 
 export type Staffing = Disposable & {
   /** Adds sign-in, sign-out and what belongs to them. Before the pages, since they are for everybody. */
@@ -73,10 +78,11 @@ export function openStaffing({ data, city, ledger, now, log, origin, provider: n
     { name, role }: Pick<Staff, 'name' | 'role'>,
     action: StaffEntry['action'],
     page: string,
-    { subjects = [], entries = [], filter }: Seen = {},
+    { subjects = [], entries = [], filter, said }: Seen = {},
   ) => {
     const at = new Date(now()).toISOString()
-    const looked = filter === undefined || filter === '' ? {} : { filter: masked(filter).slice(0, 1000) }
+    const text = said ?? masked(filter ?? '')
+    const looked = text === '' ? {} : { filter: text.slice(0, 1000) }
     await ledger.append({ kind: 'staff', at, city, staff: name, role, action, page, subjects, entries, ...looked })
   }
   const hall = openHall({

@@ -30,7 +30,7 @@ export async function acknowledge(c: Visit): Promise<Response> {
   if (reason.length === 0 || reason.length > MOST) return shown(c, trouble(t.noReason, t.noReasonWhy(MOST)), 400)
   await staffing.recorded(staff, 'acknowledged', PAGE, {
     entries: [...new Set([alert.first, alert.last])],
-    filter: acknowledgement(alert.id, reason),
+    said: acknowledgement(alert.id, reason),
   })
   return c.redirect(`${BASE}/unusual`, 303)
 }

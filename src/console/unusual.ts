@@ -151,7 +151,7 @@ function askerOf(entry: Entry): Asker | undefined {
 /** The page whose entries acknowledge. */
 export const PAGE = 'unusual'
 
-/** What such an entry says: which alert, and why. With colons between, no digits of the two are taken for one number. */
+/** What such an entry says: which alert, and why. The reason is masked already. */
 export function acknowledgement(id: string, reason: string): string {
   return `${id}: ${reason}`
 }

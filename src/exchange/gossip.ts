@@ -5,7 +5,7 @@
 import { setTimeout } from 'node:timers/promises'
 import { LRUCache } from 'lru-cache'
 import { z } from 'zod'
-import { cosignaturesIn, cosignerKey, readNote, readSigned, readSize, type Signed } from '#ledger/checkpoint.ts'
+import { alone, cosignaturesIn, cosignerKey, readNote, readSigned, readSize, type Signed } from '#ledger/checkpoint.ts'
 import { type Contradiction, type Log, type LogStore, witnessName } from '#ledger/log.ts'
 import { provesConsistency } from '#ledger/tree.ts'
 import { readJson } from '#protocol/json.ts'
@@ -119,7 +119,7 @@ export function openGossip(options: GossipOptions): Gossip {
     if (newest === undefined || key === undefined || acknowledged.get(peer.id) === newest.size) return
     const send = async (old: number) => {
       const proof = await log.consistency(old, newest.size)
-      const body = addRequest(old, proof, newest.note)
+      const body = addRequest(old, proof, alone(newest, log.keys.log))
       return await post.fetch(peer, `${WITNESS}/add-checkpoint`, body)
     }
     let old = acknowledged.get(peer.id) ?? 0
@@ -153,12 +153,13 @@ export function openGossip(options: GossipOptions): Gossip {
 
   /** What was shown of our own log has to be what our log was. */
   const compareOurs = async (shown: readonly Shown[]): Promise<void> => {
-    for (const { by, note: held } of shown) {
-      const signed = readSigned(held, log.keys.log)
+    for (const { by, note } of shown) {
+      const signed = readSigned(note, log.keys.log)
       if (typeof signed !== 'object') continue
+      const held = alone(signed, log.keys.log)
       let newest = await log.newest()
       // A backup may hold entries that it has no checkpoint of yet.
-      if ((newest?.size ?? 0) < signed.size) newest = await log.integrate()
+      if ((newest?.size ?? 0) < signed.size && (await againstUs()) === undefined) newest = await log.integrate()
       if (newest === undefined || newest.size < signed.size) {
         const detail = `${by} cosigned ${signed.size} entries of our log, and we have ${newest?.size ?? 0}: an old copy`
         await contradicted({ city: us, name: 'shortened', held, found: newest?.note ?? '', detail })
@@ -171,8 +172,8 @@ export function openGossip(options: GossipOptions): Gossip {
   }
 
   const againstUs = async () => {
-    for (const { city, name, held, detail } of await store.contradictions()) {
-      const signed = city === us ? readSigned(held, log.keys.log) : undefined
+    for (const { name, held, detail } of await store.contradictions(us)) {
+      const signed = readSigned(held, log.keys.log)
       if (typeof signed !== 'object') continue
       const newest = await log.newest()
       const isOurs = signed.size <= (newest?.size ?? 0) && same(await log.rootAt(signed.size), signed.root)
@@ -198,8 +199,9 @@ export function openGossip(options: GossipOptions): Gossip {
     return isProved ? 'proved' : 'unproved'
   }
   /** Holds a signed checkpoint of another log against the last one that we cosigned; gives why no proof came, if none did. */
-  const compareWith = async (held: Signed, signed: Signed, { by, isOwn, note: found }: Shown, member: Member) => {
+  const compareWith = async (held: Signed, signed: Signed, { by, isOwn }: Shown, member: Member) => {
     const { id: city } = member
+    const found = signed.note
     if (signed.size === held.size) {
       if (!same(signed.root, held.root)) await contradicted(forked(city, held, signed))
       return undefined
@@ -239,7 +241,8 @@ export function openGossip(options: GossipOptions): Gossip {
         const { checkpoint } = held
         if (checkpoint === undefined) continue
         await quietly(city, async () => {
-          unanswered = (await compareWith(checkpoint, signed, each, member)) ?? unanswered
+          const found = { ...signed, note: alone(signed, held.noteKey) }
+          unanswered = (await compareWith(checkpoint, found, each, member)) ?? unanswered
         })
       } else if (each.isOwn) {
         await replaced(each.note, `its newest checkpoint is not of the log and key that we know it by: ${signed}`)

@@ -72,11 +72,12 @@ export function provesOf({ of, checkpoint, entries, ranges, questions, answers, 
       zh: `${questions} 份查询、${answers} 份答复或拒绝，均由条目所指城市以当时有效、经联盟根证书认证的密钥签署`,
       en: `${questions} questions and ${answers} answers or refusals were signed by the cities that the entries name, with keys that the federation had certified then`,
     },
-    {
-      zh: '每份答复均针对其查询，且与条目的摘要相符',
-      en: 'each answer is to its question, and what the entry was made for',
-    },
   ]
+  if (answers > 0)
+    said.push({
+      zh: '每份已签署的答复均针对其查询，且与条目的摘要相符',
+      en: 'each signed answer is to its question, and what the entry was made for',
+    })
   const [first] = cosigned.toSorted((a, b) => (a.at < b.at ? -1 : 1))
   if (first === undefined) return said
   const by = (language: keyof Said) => cosigned.map(({ city, at }) => `${name(city)[language]} (${clock(at)})`)

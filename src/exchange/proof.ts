@@ -213,7 +213,7 @@ class Walk {
       return
     }
     this.#count.held += 1
-    const lacks = isDue ? lacking(entry, evidence) : undefined
+    const lacks = lacking(entry, evidence)
     if (lacks !== undefined) tell('missing', lacks)
     const wrong = contradiction(entry, evidence)
     if (wrong !== undefined) tell('evidence', wrong)
@@ -225,8 +225,9 @@ class Walk {
     }
     if (answer === undefined) return
     if (isBody(answer)) {
-      if ('answerDigest' in entry) this.#count.unsigned += 1
-      else tell('evidence', 'a body of which the entry has no digest')
+      // Our own answer, where a crash came before the signature; what a peer says it has signed, or it is nothing.
+      if (entry.kind === 'answered') this.#count.unsigned += 1
+      else tell('signature', 'an answer that nobody signed')
     } else if (this.#proved(() => this.#answer(answer, entry, place, ground), tell)) this.#count.answers += 1
   }
 

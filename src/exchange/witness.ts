@@ -3,6 +3,7 @@
  * did not grow out of the one it saw before. The protocol is C2SP tlog-witness.
  */
 import {
+  alone,
   base64,
   type NoteKey,
   readCheckpoint,
@@ -80,7 +81,8 @@ export function openWitness({ store, log, members, acquaint, now, contradicted, 
     if (before !== undefined || key === undefined || member.log === undefined) return before
     const row = { city: member.id, ...member.log, size: 0, note: '', at: new Date(now()).toISOString() }
     await store.know(row)
-    return knownOf(row)
+    // Another process may have met it first, and cosigned something since.
+    return (await known()).get(member.id)
   }
   const at = () => new Date(now()).toISOString()
 
@@ -88,7 +90,7 @@ export function openWitness({ store, log, members, acquaint, now, contradicted, 
   const publisherOf = async (origin: string) => {
     const silent = members.all.find(({ id, log }) => log === undefined && origin.startsWith(`xinqiao/${id}/`))
     if (silent !== undefined) await acquaint(silent.id)
-    return members.all.find(each => each.log?.origin === origin)
+    return members.all.find(each => logOf(each)?.name === origin)
   }
 
   const add = async (body: string): Promise<Reply> => {
@@ -98,8 +100,9 @@ export function openWitness({ store, log, members, acquaint, now, contradicted, 
     const member = await publisherOf(origin)
     const held = member && (await meet(member))
     if (member === undefined || held?.origin !== origin) return plain(404, 'this log is not known here')
-    const signed = readSigned(request.note, held.noteKey)
-    if (typeof signed !== 'object') return plain(403, 'not signed with the key by which this log is known here')
+    const read = readSigned(request.note, held.noteKey)
+    if (typeof read !== 'object') return plain(403, 'not signed with the key by which this log is known here')
+    const signed = { ...read, note: alone(read, held.noteKey) }
     if (old > size) return plain(400, 'the old size is larger than the new one')
     if (old !== held.size) return conflict(held.size)
     if (!follows(held, signed, proof)) {
@@ -110,7 +113,7 @@ export function openWitness({ store, log, members, acquaint, now, contradicted, 
     }
     const line = log.cosign(signed, now())
     if (held.checkpoint === undefined || size > held.size) {
-      const row = { ...held, size, note: alone(signed, held.noteKey) + line, at: at() }
+      const row = { ...held, size, note: signed.note + line, at: at() }
       if (!(await store.witness(row, old))) return conflict((await known()).get(member.id)?.size ?? 0)
     }
     return { status: 200, type: 'text/plain; charset=utf-8', body: line }
@@ -127,7 +130,7 @@ export async function acknowledge(
   city: string,
   member: Pick<Member, 'id' | 'log'> | undefined,
 ): Promise<number> {
-  const standing = (await store.contradictions()).filter(each => each.city === city && !each.acknowledged)
+  const standing = (await store.contradictions(city)).filter(each => !each.acknowledged)
   const held = (await store.witnessed()).find(row => row.city === city)
   const published = member?.log
   const isReplaced = standing.some(({ name }) => name === 'replaced')
@@ -196,14 +199,6 @@ export function writeHashes(proof: readonly Uint8Array[]): string {
 /** The body that `add` answers. */
 export function addRequest(old: number, proof: readonly Uint8Array[], note: string): string {
   return `old ${old}\n${writeHashes(proof)}\n${note}`
-}
-
-/** The note with the signatures of its log alone. */
-function alone({ note }: Signed, { name, id }: NoteKey): string {
-  const read = readNote(note)
-  const lines = note.slice((read?.text.length ?? 0) + 1).split('\n')
-  const ours = lines.filter((_, i) => read?.signatures[i]?.name === name && read.signatures[i]?.id === id)
-  return `${read?.text}\n${ours.map(line => `${line}\n`).join('')}`
 }
 
 function plain(status: 400 | 403 | 404 | 422, why: string): Reply {

@@ -190,11 +190,53 @@ export function readSigned(note: string, key: NoteKey): Signed | 'malformed' | '
   return isSigned(read, key) === true ? { ...checkpoint, note } : 'unsigned'
 }
 
-/** The lines among these that are cosignatures of a checkpoint with one of these keys; all others are left out. */
+/**
+ * Reads a note that we keep ourselves. Its first line is the signature of the log, and nothing that comes behind it can make the
+ * checkpoint another: what is no signature line, a second one of a key, and what is too much is left out of the note.
+ */
+export function readOwn(note: string, key: NoteKey): Signed | 'malformed' | 'foreign' | 'unsigned' {
+  // A checkpoint has no empty line: the first one ends it, whatever was written behind.
+  const signatures = note.indexOf('\n\n') + 2
+  const end = note.indexOf('\n', signatures) + 1
+  const signed = readSigned(note.slice(0, end), key)
+  if (typeof signed !== 'object') return signed
+  return { ...signed, note: withLines(signed.note, note.slice(end).split(/(?<=\n)/)) }
+}
+
+/** The note with those of these signature lines that are the first of their key in it, as long as it is still read as a note. */
+export function withLines(note: string, lines: readonly string[]): string {
+  const there = new Set(readNote(note)?.signatures.map(keyOf))
+  let grown = note
+  for (const line of lines) {
+    const read = line.endsWith('\n') ? readSignatureLine(line.slice(0, -1)) : undefined
+    if (read === undefined || there.has(keyOf(read)) || CONTROL.test(line) || !line.isWellFormed()) continue
+    if (there.size >= MOST_SIGNATURES || grown.length + line.length > LONGEST) break
+    there.add(keyOf(read))
+    grown += line
+  }
+  return grown
+}
+
+/** The note of a checkpoint with one signature of its log and nothing else: what may be kept of it, whoever showed it. */
+export function alone({ note }: Signed, { name, id }: NoteKey): string {
+  const read = readNote(note)
+  const lines = note.slice((read?.text.length ?? 0) + 1).split('\n')
+  const ours = lines[read?.signatures.findIndex(each => each.name === name && each.id === id) ?? 0]
+  return `${read?.text}\n${ours}\n`
+}
+
+function keyOf({ name, id }: Pick<SignatureLine, 'name' | 'id'>): string {
+  return `${name} ${id}`
+}
+
+/** The cosignatures of a checkpoint among these lines: of each of these keys the first line that names it, if it proves. */
 export function cosignaturesIn(lines: string, { text }: { readonly text: string }, keys: readonly NoteKey[]): string[] {
+  const wanted = new Map(keys.map(key => [keyOf(key), key]))
   return lines.split('\n').flatMap(line => {
     const read = readSignatureLine(line)
-    const key = read && keys.find(({ name, id }) => name === read.name && id === read.id)
-    return key?.type === COSIGNER && proves(text, read?.signature ?? new Uint8Array(), key) ? [`${line}\n`] : []
+    const key = read && wanted.get(keyOf(read))
+    if (read === undefined || key === undefined) return []
+    wanted.delete(keyOf(key))
+    return key.type === COSIGNER && proves(text, read.signature, key) ? [`${line}\n`] : []
   })
 }

@@ -6,7 +6,7 @@
  */
 import type { KeyObject } from 'node:crypto'
 import { refuse } from '#protocol/refusal.ts'
-import { cosign, cosignerKey, logKey, type NoteKey, readSigned, type Signed, signCheckpoint } from './checkpoint.ts'
+import { cosign, cosignerKey, logKey, type NoteKey, readOwn, type Signed, signCheckpoint } from './checkpoint.ts'
 import {
   consistencyProof,
   filledTiles,
@@ -78,18 +78,27 @@ export type LogStore = AsyncDisposable & {
    * (undefined: there is none). False where another process was faster. A checkpoint that nobody cosigned is let go after a while.
    */
   extend(tiles: readonly Tile[], checkpoint: Kept, after: number | undefined): Promise<boolean>
-  /** Adds signature lines to the note of the checkpoint of this size, those that are not there yet. */
+  /**
+   * Adds signature lines to the note of the checkpoint of this size: of each key one, ever, and no more than a note may have.
+   * What is no signature line is left out.
+   */
   cosigned(size: number, lines: readonly string[]): Promise<void>
 
   /** Of each city the newest row: the one log of it that we know. */
   witnessed(): Promise<readonly Witnessed[]>
   /** Puts a row in place of the newest of its city if that is still of size `after`; false where it is not. */
   witness(row: Witnessed, after: number): Promise<boolean>
-  /** Begins to know a city by another log or key. */
+  /**
+   * Begins to know a city by a log and key. Where one is known, only a row of a larger size takes its place, or any while a
+   * replacement of the city's log stands: that is a part of acknowledging it. Does nothing otherwise.
+   */
   know(row: Witnessed): Promise<void>
-  /** All that were ever found, the oldest first. */
-  contradictions(): Promise<readonly Contradiction[]>
-  /** Records a contradiction once, a replacement once until it is acknowledged; true where it is new. */
+  /** All that were ever found, of one city or of all, the oldest first. */
+  contradictions(city?: string): Promise<readonly Contradiction[]>
+  /**
+   * Records a contradiction once, a replacement once until it is acknowledged; true where it is new. Of another city's log one
+   * of a name stands at a time, for the city itself can make as many as it likes; of our own each counts, as long as it holds.
+   */
   contradict(found: Contradiction): Promise<boolean>
   /** Marks those of a city that are not acknowledged; gives how many there were. */
   acknowledge(city: string, by: string, at: string): Promise<number>
@@ -154,7 +163,7 @@ export function openLog({ store, city, id, key, now }: LogOptions): Log {
     return kept && read(kept.note)
   }
   const read = (note: string): Signed => {
-    const signed = readSigned(note, keys.log)
+    const signed = readOwn(note, keys.log)
     if (typeof signed === 'object') return signed
     // A note of this log under another key is not ours to go on from, whoever signed it.
     throw refuse('ledger.contradicted', `the last checkpoint is ${signed}: it is not of this ledger and this log.pem`)

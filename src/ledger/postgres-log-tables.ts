@@ -112,14 +112,26 @@ END`,
 END`,
   },
   {
+    // A line is a cosignature, of 76 bytes; name and the first 30 bits of the key id stand for the key. The bounds are those of
+    // a note, beyond which nobody would read it.
     name: 'cosign_checkpoint',
     head: 'cosign_checkpoint(the_size bigint, the_lines json) RETURNS void',
-    body: `DECLARE the_line text;
+    body: `DECLARE
+  the_line text;
+  the_note text;
+  the_count integer;
 BEGIN
   LOCK TABLE checkpoint IN EXCLUSIVE MODE;
+  SELECT note, (length(note) - length(replace(note, E'\\n— ', ''))) / 3 INTO the_note, the_count
+    FROM checkpoint WHERE size = the_size;
   FOR the_line IN SELECT json_array_elements_text(the_lines) LOOP
-    UPDATE checkpoint SET note = note || the_line WHERE size = the_size AND strpos(note, the_line) = 0;
+    EXIT WHEN the_note IS NULL OR the_count >= 1024 OR length(the_note) + length(the_line) > 262144;
+    CONTINUE WHEN the_line !~ '^— [!-*,-~]{1,255} [A-Za-z0-9+/]{101}[AQgw]==\\n$'
+      OR strpos(the_note, E'\\n' || substring(the_line FROM '^— [^ ]+ .{5}')) > 0;
+    the_note := the_note || the_line;
+    the_count := the_count + 1;
   END LOOP;
+  UPDATE checkpoint SET note = the_note WHERE size = the_size AND note <> the_note;
 END`,
   },
   {
@@ -127,6 +139,10 @@ END`,
     head: 'know_log(the_city text, the_origin text, the_key text, the_size bigint, the_note text, the_at text) RETURNS void',
     body: `BEGIN
   LOCK TABLE witnessed IN EXCLUSIVE MODE;
+  IF the_size <= (SELECT size FROM witnessed WHERE city = the_city ORDER BY ix DESC LIMIT 1) AND NOT EXISTS (
+    SELECT FROM contradiction WHERE city = the_city AND name = 'replaced' AND acknowledged_by IS NULL) THEN
+    RETURN;
+  END IF;
   INSERT INTO witnessed
     SELECT coalesce(max(ix), -1) + 1, the_city, the_origin, the_key, the_size, the_note, the_at FROM witnessed;
 END`,
@@ -146,8 +162,9 @@ END`,
     head: 'record_contradiction(the_city text, the_name text, the_held text, the_found text, the_detail text, the_at text) RETURNS boolean',
     body: `BEGIN
   LOCK TABLE contradiction IN EXCLUSIVE MODE;
-  IF EXISTS (SELECT FROM contradiction WHERE city = the_city AND name = the_name AND held = the_held
-    AND (name <> 'replaced' OR acknowledged_by IS NULL)) THEN
+  IF EXISTS (SELECT FROM contradiction WHERE city = the_city AND name = the_name
+    AND (held = the_held AND (name <> 'replaced' OR acknowledged_by IS NULL)
+      OR acknowledged_by IS NULL AND city <> (SELECT city FROM ledger))) THEN
     RETURN false;
   END IF;
   INSERT INTO contradiction SELECT coalesce(max(ix), -1) + 1, the_city, the_name, the_held, the_found, the_detail, the_at

@@ -93,8 +93,11 @@ export function openPostgresLog(url: string): LogStore {
     know: async ({ city, origin, key, size, note, at }) => {
       await ask(Nothing, sql => sql`SELECT know_log(${city}, ${origin}, ${key}, ${size}, ${note}, ${at})`)
     },
-    contradictions: async () => {
-      const rows = await ask(Contradiction, sql => sql`SELECT * FROM contradiction ORDER BY ix`)
+    contradictions: async city => {
+      const rows = await ask(
+        Contradiction,
+        sql => sql`SELECT * FROM contradiction WHERE city = coalesce(${city ?? null}, city) ORDER BY ix`,
+      )
       return rows.map(({ acknowledged_by: by, acknowledged_at: at, ...found }) =>
         by === null || at === null ? found : { ...found, acknowledged: { by, at } },
       )

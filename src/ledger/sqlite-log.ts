@@ -1,6 +1,7 @@
 /** The transparency log of the embedded ledger stands in the ledger's own file, so that one backup holds both or neither. */
 import { DatabaseSync, type SQLOutputValue } from 'node:sqlite'
 import { refuse } from '#protocol/refusal.ts'
+import { withLines } from './checkpoint.ts'
 import { leafHash } from './entry.ts'
 import { COSIGNABLE, type Contradiction, contradictionNames, type LogStore, type Witnessed } from './log.ts'
 import { bytes, integer, text } from './tables.ts'
@@ -48,10 +49,14 @@ function serve(db: DatabaseSync, guarded: <T>(work: () => T) => T): LogStore {
   const insertWitnessed = db.prepare(
     `INSERT INTO witnessed SELECT coalesce(max(ix), -1) + 1, ?, ?, ?, ?, ?, ? FROM witnessed`,
   )
-  const contradictions = db.prepare('SELECT * FROM contradiction ORDER BY ix')
+  const contradictions = db.prepare('SELECT * FROM contradiction WHERE city = coalesce(?, city) ORDER BY ix')
   const isKnown = db.prepare(
-    `SELECT 1 FROM contradiction WHERE city = ? AND name = ? AND held = ?
-      AND (name <> 'replaced' OR acknowledged_by IS NULL)`,
+    `SELECT 1 FROM contradiction WHERE city = ? AND name = ?
+      AND (held = ? AND (name <> 'replaced' OR acknowledged_by IS NULL)
+        OR acknowledged_by IS NULL AND city <> (SELECT city FROM ledger))`,
+  )
+  const isReplaced = db.prepare(
+    `SELECT 1 FROM contradiction WHERE city = ? AND name = 'replaced' AND acknowledged_by IS NULL`,
   )
   const insertContradiction = db.prepare(
     `INSERT INTO contradiction SELECT coalesce(max(ix), -1) + 1, ?, ?, ?, ?, ?, ?, NULL, NULL FROM contradiction`,
@@ -100,8 +105,8 @@ function serve(db: DatabaseSync, guarded: <T>(work: () => T) => T): LogStore {
         const row = noteOf.get(size)
         if (row === undefined) return
         const note = text(row['note'])
-        const fresh = lines.filter(line => !note.includes(line))
-        if (fresh.length > 0) setNote.run(note + fresh.join(''), size)
+        const grown = withLines(note, lines)
+        if (grown !== note) setNote.run(grown, size)
       }),
     witnessed: async () => guarded(() => known.all().map(witnessedIn)),
     witness: async ({ city, size, note, at }, after) =>
@@ -113,9 +118,11 @@ function serve(db: DatabaseSync, guarded: <T>(work: () => T) => T): LogStore {
       }),
     know: async ({ city, origin, key, size, note, at }) =>
       transaction(() => {
+        const row = ofCity.get(city)
+        if (row !== undefined && size <= integer(row['size']) && isReplaced.get(city) === undefined) return
         insertWitnessed.run(city, origin, key, size, note, at)
       }),
-    contradictions: async () => guarded(() => contradictions.all().map(contradictionIn)),
+    contradictions: async city => guarded(() => contradictions.all(city ?? null).map(contradictionIn)),
     contradict: async ({ city, name, held, found, detail, at }) =>
       transaction(() => {
         if (isKnown.get(city, name, held) !== undefined) return false

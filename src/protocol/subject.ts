@@ -92,16 +92,16 @@ export function isIdentityNumber(text: string): boolean {
 }
 
 /** Between the digits of one number people write blanks and any sign, but for the brackets around the year of a document. */
-export const BETWEEN = '(?![〔〕])[\\s\\p{Cf}\\p{P}\\p{S}]'
+export const BETWEEN = '[[\\s\\p{Cf}\\p{P}\\p{S}]--[〔〕]]'
 const DIGIT = '[\\p{Nd}①-⑨⓪〇零一二三四五六七八九壹贰叁肆伍陆柒捌玖貳參陸]'
 /** Eleven digits of any script or width, with not more than two of those between each: nothing shorter is looked at. */
-const ENOUGH = new RegExp(`(?:${DIGIT}(?:${BETWEEN}){0,2}){11}`, 'u')
+const ENOUGH = new RegExp(`(?:${DIGIT}${BETWEEN}{0,2}){11}`, 'v')
 /** The same, roughly and fast, for digits of ours and in Chinese writing; what is written in another script is looked at whole. */
 const FEW = '0-9０-９〇零一二三四五六七八九壹贰叁肆伍陆柒捌玖貳參陸①-⑨⓪'
 const NEAR = new RegExp(`[${FEW}](?:[^${FEW}]{0,2}[${FEW}]){10}`)
 const UNUSUAL = /[^\t-\u024f\u2000-\u206f\u2190-\u22ff\u2460-\u9fff\uff00-\uffef]/
-const GROUP = new RegExp(`${DIGIT}${DIGIT}*[XxＸｘ]?|(?<=${DIGIT}(?:${BETWEEN}){1,2})[XxＸｘ]`, 'gu')
-const GAP = new RegExp(`^(?:${BETWEEN}){0,2}$`, 'u')
+const GROUP = new RegExp(`${DIGIT}${DIGIT}*[XxＸｘ]?|(?<=${DIGIT}${BETWEEN}{1,2})[XxＸｘ]`, 'gv')
+const GAP = new RegExp(`^${BETWEEN}{0,2}$`, 'v')
 /** A time of a day, as databases write it. */
 const MOMENT =
   /(?<![0-9])(?:19|20)[0-9]{2}[-/.](?:0?[1-9]|1[0-2])[-/.](?:0?[1-9]|[12][0-9]|3[01])[ T]{1,2}(?:[01]?[0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:[.,][0-9]{1,9})?)?(?![0-9])/

@@ -228,6 +228,7 @@ export async function readConfiguration(
   const claims = parsed(ConfigurationClaims, jws.payload)
   if (claims.iss !== entityOf(city) || claims.sub !== claims.iss) throw refuse('token.issuer')
   const described = await describe(claims.sub, claims)
+  if (described.log?.origin.startsWith(`xinqiao/${city}/`) === false) throw refuse('token.claims', 'the log of another')
   const key = described.keys.find(({ kid }) => kid === jws.header.kid)
   if (key === undefined || key.thumbprint !== jws.header['x5t#S256'] || key.alg !== jws.header.alg) {
     throw refuse('token.signature', 'no key of its own')

@@ -147,6 +147,27 @@ describe('what is recorded', () => {
     expect(await door.done()).toMatchObject([{ entries: [3, 4], filter: 'matter=******************' }])
   })
 
+  it.each([
+    '１１０１０１１９９００３０７７７５８',
+    '110101 19900307 7758',
+    '138 0013 8000',
+    '138·0013·8000',
+    '138+0013+8000',
+    '一三八〇〇一三八〇〇〇',
+    '𝟏𝟑𝟖𝟎𝟎𝟏𝟑𝟖𝟎𝟎𝟎',
+  ])('is that somebody looked for %s, and not the number itself, encoded or not', async typed => {
+    await using door = await openDoor()
+    const staff = { name: 'wang', role: 'auditor', csrf: '' } as const
+    const filter = new URLSearchParams({ peer: 'huizhou', matter: `张 ${typed}`, from: '2026-11-22T08:30' }).toString()
+    await door.staffing.recorded(staff, 'viewed', 'in', { filter })
+    const [{ filter: kept = '' } = {}] = await door.done()
+    expect(Object.fromEntries(new URLSearchParams(kept))).toEqual({
+      peer: 'huizhou',
+      matter: expect.stringMatching(/^张 [*·+ ]+$/),
+      from: '2026-11-22T08:30',
+    })
+  })
+
   it('comes before what is shown: without the ledger nobody gets in and nothing is seen', async () => {
     let fails = false
     await using door = await openDoor({ ledgerFails: () => fails })

@@ -1,6 +1,8 @@
 import { randomUUIDv7 } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { declined, NOT_KEPT } from '#exchange/entries.ts'
 import { Answer, Problem, RefusalMessage, types } from '#protocol/message.ts'
+import { refuse } from '#protocol/refusal.ts'
 import { claimsIn, type Running, runFederation } from '../federation.ts'
 
 let running: Running
@@ -155,6 +157,34 @@ describe('a question that is verified but not to be answered', () => {
       expect(JSON.stringify(await ledger.entry(receipt.index))).not.toContain(person)
       expect(await ledger.evidence(receipt.index)).toBeUndefined()
     }
+  })
+})
+
+describe('a matter that looks like a person’s', () => {
+  it.each(['护照E12345678', '身份证1101011990O3O77758', '(138)0013-8000', '110101,19900307,7758'])(
+    '%s is refused, and neither entered nor kept',
+    async text => {
+      const { status, text: told } = await running.query('huizhou', 'jiangyin', { matter: text })
+      expect(status).toBe(400)
+      const { receipt, req_hash: questionHash } = RefusalMessage.parse(claimsIn(told))
+      const { ledger } = running.gateway('jiangyin').city
+      const recorded = await ledger.entry(receipt.index)
+      expect(recorded?.entry).toMatchObject({ code: 'query.matter', matter: '（未保存）not kept', questionHash })
+      expect(await ledger.evidence(receipt.index)).toBeUndefined()
+    },
+  )
+
+  it('is kept where it looks like none and the question is refused for another reason', async () => {
+    const { text } = await running.query('huizhou', 'jiangyin', { purpose: 'nothing', matter: '惠招〔2026〕118号' })
+    const { receipt } = RefusalMessage.parse(claimsIn(text))
+    const { ledger } = running.gateway('jiangyin').city
+    expect((await ledger.entry(receipt.index))?.entry).toMatchObject({ matter: '惠招〔2026〕118号' })
+    expect((await ledger.evidence(receipt.index))?.question).toBeDefined()
+  })
+
+  it('is not entered where a department of ours wanted to ask it either', () => {
+    const request = { peer: 'huizhou', purpose: 'tendering', matter: '护照E12345678', subjects: [sun] }
+    expect(declined(request, 'demo', refuse('query.matter'), 'jiangyin', 0)).toMatchObject({ matter: NOT_KEPT })
   })
 })
 

@@ -2,16 +2,17 @@ import { copyFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { openGossip } from '#exchange/gossip.ts'
-import { addRequest, logOf } from '#exchange/witness.ts'
-import { cosignerKey, isSigned, logKey, readNote, signCheckpoint } from '#ledger/checkpoint.ts'
+import { addRequest, logOf, openWitness } from '#exchange/witness.ts'
+import { cosign, cosignerKey, isSigned, logKey, readCheckpoint, readNote, signCheckpoint } from '#ledger/checkpoint.ts'
 import { leafHash, nextLink, originLink } from '#ledger/entry.ts'
 import { witnessName } from '#ledger/log.ts'
-import { openLogStoreAt } from '#ledger/open.ts'
+import { openLedgerAt, openLogStoreAt } from '#ledger/open.ts'
 import { createLedger } from '#ledger/sqlite.ts'
 import { readLedgerIdentity, text } from '#ledger/tables.ts'
 import { emptyRoot } from '#ledger/tree.ts'
 import { refuse } from '#protocol/refusal.ts'
 import { newLogKey } from '#trust/keys.ts'
+import { configurationOf, readConfiguration } from '#trust/statement.ts'
 import { type Running, runFederation } from '../federation.ts'
 import { tamper } from '../ledger/sample.ts'
 
@@ -383,5 +384,129 @@ describe('a city that begins another log', () => {
     await running.start('jiangyin')
     await of(running, 'huizhou').gossip.round()
     expect(await found(running, 'huizhou')).toEqual(['jiangyin replaced'])
+  })
+})
+
+describe('a member that means harm', () => {
+  it('puts one cosignature into a log and not a thousand, and the city goes on', async () => {
+    await using running = await cities()
+    const { witness } = of(running, 'huizhou')
+    const { log: key } = (await running.identity('huizhou')).keys
+    const { add } = witness
+    Object.assign(witness, {
+      add: async (body: string) => {
+        const reply = await add(body)
+        const checkpoint = readCheckpoint(readNote(body.slice(body.indexOf('\n\n') + 2))?.text ?? '')
+        if (reply.status !== 200 || checkpoint === undefined) return reply
+        const lines = Array.from({ length: 1_100 }, (_, i) => cosign(checkpoint, witnessName('huizhou'), key, i))
+        return { ...reply, body: lines.join('') }
+      },
+    })
+    await grow(running, 'jiangyin', 2)
+    await of(running, 'jiangyin').gossip.round()
+    await of(running, 'jiangyin').gossip.round()
+    const note = readNote((await of(running, 'jiangyin').log.newest())?.note ?? '')
+    expect(note?.signatures.filter(({ name }) => name === witnessName('huizhou'))).toHaveLength(1)
+    expect((await running.query('huizhou', 'jiangyin')).status).toBe(200)
+    await running.restart('jiangyin')
+    expect((await running.query('huizhou', 'jiangyin')).status).toBe(200)
+  })
+
+  it('fills nobody’s ledger with its contradictions: one of a name stands, with nothing in it but the log’s own words', async () => {
+    await using running = await cities()
+    const { add, known } = of(running, 'huizhou').witness
+    const { log: key } = (await running.identity('jiangyin')).keys
+    const { log } = of(running, 'jiangyin')
+    const bare: string[] = []
+    for (let fork = 0; fork < 3; fork += 1) {
+      const size = await grow(running, 'jiangyin', 1)
+      const before = (await known()).get('jiangyin')?.size ?? 0
+      const proof = await log.consistency(before, size)
+      expect((await add(addRequest(before, proof, (await log.newest())?.note ?? ''))).status).toBe(200)
+      const note = signCheckpoint({ origin: log.origin, size, root: emptyRoot, extensions: [] }, key)
+      bare.push(note)
+      const own = note.slice(note.lastIndexOf('— '))
+      const foreign = own.replace(log.origin, 'somebody')
+      expect((await add(addRequest(size, [], note + own.repeat(20) + foreign.repeat(20)))).status).toBe(422)
+    }
+    const all = await of(running, 'huizhou').gossip.contradictions()
+    expect(all.map(({ name, found }) => ({ name, found }))).toEqual([{ name: 'forked', found: bare[0] }])
+    expect(readNote(all[0]?.held ?? '')?.signatures.map(({ name }) => name)).toEqual([
+      log.origin,
+      witnessName('huizhou'),
+    ])
+  })
+
+  it('is not listened to for long when what it wants cosigned is never right', async () => {
+    await using running = await cities()
+    const { post, members } = running.gateway('huizhou').city
+    const jiangyin = members.find('jiangyin')
+    if (jiangyin === undefined) throw new Error('no jiangyin')
+    const statuses: number[] = []
+    for (let i = 0; i < 200; i += 1) {
+      const status = await post.fetch(jiangyin, '/witness/add-checkpoint', 'nonsense').then(
+        reply => reply.status,
+        () => 0,
+      )
+      statuses.push(status)
+    }
+    expect(statuses.slice(0, 60).every(status => status === 400)).toBe(true)
+    expect(statuses.filter(status => status === 400).length).toBeLessThan(150)
+  })
+
+  it('cannot claim the log of another: its statement is refused, and nobody is kept from his own', async () => {
+    await using running = await cities()
+    const city = running.gateway('huizhou').city
+    const { described, signer } = city.keys()
+    const { published: log } = of(running, 'jiangyin')
+    const seconds = Math.floor(Date.now() / 1000)
+    const token = configurationOf({ ...described, log }, undefined, signer, seconds)
+    const { anchors } = city.members
+    await expect(readConfiguration(token, 'huizhou', anchors, Date.now())).rejects.toThrow('token.claims')
+
+    const [jiangyin, huizhou] = ['jiangyin', 'huizhou'].map(id => running.gateway('jimo').city.members.find(id))
+    if (jiangyin === undefined || huizhou === undefined) throw new Error('no members')
+    await using store = await openLogStoreAt(fileOf(running, 'jimo'))
+    const witness = openWitness({
+      store,
+      log: of(running, 'jimo').log,
+      members: { all: [{ ...huizhou, log }, jiangyin] },
+      acquaint: async () => {},
+      now: Date.now,
+      contradicted: async () => {},
+      suspected: () => {},
+    })
+    const size = await grow(running, 'jiangyin', 1)
+    const before = (await witness.known()).get('jiangyin')?.size ?? 0
+    const proof = await of(running, 'jiangyin').log.consistency(before, size)
+    const note = (await of(running, 'jiangyin').log.newest())?.note ?? ''
+    expect((await witness.add(addRequest(before, proof, note))).status).toBe(200)
+  })
+})
+
+describe('a city whose log is contradicted', () => {
+  it('signs nothing more, however its ledger grows', async () => {
+    await using running = await cities()
+    const size = await grow(running, 'jiangyin', 1)
+    const { log, gossip } = of(running, 'jiangyin')
+    const found = (await log.newest())?.note ?? ''
+    const { log: key } = (await running.identity('jiangyin')).keys
+    const held = signCheckpoint({ origin: log.origin, size, root: emptyRoot, extensions: [] }, key)
+    await gossip.contradicted({ city: 'jiangyin', name: 'forked', held, found, detail: 'two of one size' })
+    await expect.poll(() => of(running, 'jiangyin').ledger.writable().catch(String)).toMatch('ledger.contradicted')
+    await running.stop('jiangyin')
+    {
+      await using ledger = await openLedgerAt(fileOf(running, 'jiangyin'), 'jiangyin')
+      await ledger.append({
+        kind: 'configured',
+        at: new Date().toISOString(),
+        city: 'jiangyin',
+        digests: {},
+        changed: [],
+      })
+    }
+    await expect(running.start('jiangyin')).rejects.toThrow('ledger.contradicted: forked')
+    await using store = await openLogStoreAt(fileOf(running, 'jiangyin'))
+    expect([(await store.newest())?.size, await store.count()]).toEqual([size, size + 1])
   })
 })

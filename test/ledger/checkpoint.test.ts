@@ -171,7 +171,7 @@ describe('a cosignature', () => {
   })
 
   it('is picked out of whatever else an answer holds', () => {
-    expect(cosignaturesIn(`nonsense\n${line}— a b\n\n${line}`, read, [key])).toEqual([line, line])
+    expect(cosignaturesIn(`nonsense\n${line}— a b\n\n${line}`, read, [key])).toEqual([line])
     expect(cosignaturesIn(note, read, [logKey(origin, log.publicKey)])).toEqual([])
   })
 

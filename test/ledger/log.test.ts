@@ -1,6 +1,6 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { cosign, cosignerKey, logKey, readSigned } from '#ledger/checkpoint.ts'
+import { cosign, cosignerKey, logKey, readNote, readSigned } from '#ledger/checkpoint.ts'
 import type { Ledger } from '#ledger/ledger.ts'
 import { openLog } from '#ledger/log.ts'
 import { auditLog } from '#ledger/log-audit.ts'
@@ -135,6 +135,33 @@ describeEngines(engine => {
       expect(note).toBe(checkpoint.note + line)
       expect(readSigned(note, cosignerKey('xinqiao/huizhou/witness', witness.publicKey))).toBe('foreign')
     })
+
+    it('keeps one line of each witness, nothing that is none, and not more than a note may have', async () => {
+      const { ledger, log } = await logged(await engine.make())
+      await grow(ledger, 3)
+      const checkpoint = await log.integrate()
+      const { privateKey } = generateKeyPairSync('ed25519')
+      const by = (city: string, second: number) => cosign(checkpoint, `xinqiao/${city}/witness`, privateKey, second)
+      const own = checkpoint.note.slice(checkpoint.note.lastIndexOf('— '))
+      const first = by('huizhou', 1_800_000_000)
+      const others = [
+        '',
+        'garbage',
+        '\n\n',
+        first.slice(0, -1),
+        `${first}${first}`,
+        own,
+        own.replace(/.{3}\n$/, 'A==\n'),
+      ]
+      await log.cosigned(checkpoint.size, [...others, first, by('huizhou', 1_800_000_001)])
+      await log.cosigned(checkpoint.size, [by('huizhou', 1_800_000_002)])
+      expect((await log.newest())?.note).toBe(checkpoint.note + first)
+      await log.cosigned(
+        checkpoint.size,
+        Array.from({ length: 1_100 }, (_, i) => by(`c${i}`, 1)),
+      )
+      expect(readNote((await log.newest())?.note ?? '')?.signatures).toHaveLength(1_024)
+    })
   })
 
   describe('what is kept of other logs', () => {
@@ -148,8 +175,41 @@ describeEngines(engine => {
       expect(await store.witness({ ...row, size: 9, note: 'nine' }, 0)).toBe(false)
       expect(await store.witness({ ...row, city: 'ningbo', size: 9, note: 'nine' }, 0)).toBe(false)
       expect(await store.witnessed()).toEqual([{ ...row, size: 5, note: 'five' }])
+    })
+
+    it('is not lowered, but where it was replaced and nobody has acknowledged that yet', async () => {
+      const { path } = await logged(await engine.make())
+      await using store = await openLogStoreAt(path)
+      await store.know({ ...row, size: 5, note: 'five' })
+      await store.know(row)
+      await store.know({ ...row, size: 5, note: 'other' })
+      await store.know({ ...row, key: 'l' })
+      expect(await store.witnessed()).toEqual([{ ...row, size: 5, note: 'five' }])
+      await store.know({ ...row, size: 6, note: 'six' })
+      expect(await store.witnessed()).toEqual([{ ...row, size: 6, note: 'six' }])
+      await store.contradict({ city: 'huizhou', name: 'replaced', held: 'k', found: 'l', detail: 'd', at: 'a' })
       await store.know({ ...row, key: 'l' })
       expect(await store.witnessed()).toEqual([{ ...row, key: 'l' }])
+      await store.acknowledge('huizhou', '王某', 'c')
+      await store.witness({ ...row, key: 'l', size: 2, note: 'two' }, 0)
+      await store.know({ ...row, key: 'm' })
+      expect(await store.witnessed()).toEqual([{ ...row, key: 'l', size: 2, note: 'two' }])
+    })
+
+    it('holds of another city one contradiction of a name at a time, and of our own each', async () => {
+      const { path } = await logged(await engine.make())
+      await using store = await openLogStoreAt(path)
+      const found = { name: 'forked', found: 'f', detail: 'd', at: 'a' } as const
+      for (const held of ['1', '2', '3']) {
+        expect(await store.contradict({ ...found, city: 'huizhou', held })).toBe(held === '1')
+        expect(await store.contradict({ ...found, city: 'jiangyin', held })).toBe(true)
+      }
+      expect(await store.contradict({ ...found, city: 'huizhou', name: 'rewritten', held: '1' })).toBe(true)
+      expect(await store.contradictions()).toHaveLength(5)
+      expect((await store.contradictions('jiangyin')).map(({ held }) => held)).toEqual(['1', '2', '3'])
+      await store.acknowledge('huizhou', '王某', 'c')
+      expect(await store.contradict({ ...found, city: 'huizhou', held: '1' })).toBe(false)
+      expect(await store.contradict({ ...found, city: 'huizhou', held: '2' })).toBe(true)
     })
 
     it('holds each contradiction once, until and after it is acknowledged', async () => {
@@ -168,6 +228,18 @@ describeEngines(engine => {
 })
 
 describe('the log of a file', () => {
+  it('reads its own note, whatever was written behind its own signature', async () => {
+    const { path, log } = await logged()
+    const { note } = await log.integrate()
+    const junk = `\n\nno line\n${note.slice(note.lastIndexOf('— ')).replace(/.{3}\n$/, 'A==\n')}no line`
+    {
+      using db = raw(path)
+      db.prepare('UPDATE checkpoint SET note = note || ?').run(junk)
+    }
+    expect((await log.newest())?.note).toBe(note)
+    expect((await log.integrate()).note).toBe(note)
+  })
+
   it('signs nothing more once an entry that it signed for is another', async () => {
     const { path, ledger, log } = await logged()
     await grow(ledger, 10)
