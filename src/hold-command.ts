@@ -36,7 +36,7 @@ export async function holdCommand(words: string[]): Promise<Exit> {
     if (holds.size === 0 && values['json'] !== true) console.log('没有保全 no hold is in force')
     return 0
   }
-  if (hold === undefined || rest.length > 0 || !isName(hold))
+  if (hold === undefined || rest.length > 0 || !(isName(hold) || holds.has(hold)))
     throw new Usage(
       `ledger ${action} NAME: letters, digits, dots and hyphens, a small letter or a digit first, no number of a person`,
     )

@@ -10,10 +10,11 @@ import { type EntryLine, type Header, type HeldEvidence, type Line, writeLine } 
 import { cosign, readCheckpoint, signCheckpoint } from '#ledger/checkpoint.ts'
 import { readEntry } from '#ledger/entry.ts'
 import { witnessName } from '#ledger/log.ts'
-import { createLedgerAt, openLedgerAt } from '#ledger/open.ts'
+import { createLedgerAt, openLedgerAt, openLogStoreAt } from '#ledger/open.ts'
 import { canonical } from '#protocol/canonical.ts'
 import { evidenceCommand } from '../src/evidence-command.ts'
 import { home } from '../src/federation.ts'
+import { ledgerCommand } from '../src/ledger-command.ts'
 import { signRoll } from '../src/office.ts'
 import { folder, judged, taken } from './evidence.ts'
 import { type Running, runFederation } from './federation.ts'
@@ -443,6 +444,24 @@ async function both(running: Running, all: readonly Line[]) {
   return { first, second: python ? (second(running, all).said[0] ?? '').split('\n').slice(1) : undefined }
 }
 
+it('counts our own answers that were never signed, and proves nothing by them', async () => {
+  const bare = lines
+    .filter(line => !isEntry(line) || readEntry(line.text).kind === 'answered')
+    .map(line => (isEntry(line) ? withEvidence(line, ({ answer }) => ({ answer: bodyOf(answer) })) : line))
+  const entries = bare.filter(isEntry).length
+  const all = bare.map(line => (line.line === 'end' ? { ...line, entries } : line))
+  const proof = await judged(running, all)
+  expect(proof).toMatchObject({ verified: true, questions: entries, answers: 0, unsigned: entries })
+  const proves = proof.proves.map(({ en }) => en).join()
+  expect(proves).toContain(`${entries} answers were never signed`)
+  expect(proves).not.toContain('answer is to its question')
+  expect(proof.limits.map(({ en }) => en).join()).toContain(`that ${entries} answers were signed`)
+  if (!python) return
+  const { status, said } = second(running, all)
+  expect([status, said[0]]).toEqual([0, expect.stringContaining(`${entries} answers were never signed`)])
+  expect(said[0]).not.toContain('is to its question')
+})
+
 describe('a file as of a time that its lists and its roll do not reach', () => {
   const derOf = (pem: string) => pem.replaceAll(/-----.*-----|\s/g, '')
   /** With one more list of the issuing authority, that is good for so many days. */
@@ -482,10 +501,11 @@ describe('a ledger that lies', () => {
     const line = lines.filter(isEntry).find(({ text }) => readEntry(text).kind === kind)
     const evidence = line?.evidence
     if (line === undefined || evidence === undefined || typeof evidence === 'string') throw new Error(`no ${kind}`)
-    return { entry: readEntry(line.text), evidence }
+    // That a ledger fills in itself.
+    return { entry: { ...readEntry(line.text), heldUntil: undefined }, evidence }
   }
 
-  it('is found out by the signed texts, and what nobody signed is counted', async () => {
+  it('is found out by the signed texts, and an answer of a peer that nobody signed is none', async () => {
     await using running = await busy({ cities: ['jiangyin', 'huizhou'] })
     const { lines } = await taken(running, 'jiangyin')
     const { ledger } = running.gateway('jiangyin').transparency
@@ -497,7 +517,7 @@ describe('a ledger that lies', () => {
       { ...entry, matter: '惠招〔2026〕119号' },
       { ...entry, matter: entry.matter.replace('2026', '****') },
       { ...entry, purpose: 'subsidies' },
-      { ...entry, want: {} },
+      { ...entry, want: [{ family: 'elsewhere' }] },
     ]
     const first = await ledger.count()
     for (const lie of lies) await ledger.append(lie, evidence)
@@ -584,6 +604,23 @@ describe('the command', () => {
     expect(JSON.parse(printed.at(-1) ?? '')).toMatchObject({ verified: false })
     expect(await run('verify', file, '--root', root)).toBe(1)
     expect(printed.at(-1)).toMatch(/NOT verified[\s\S]*inclusion #\d+: 条目不在检查点之中/)
+  })
+
+  it('keeps the number of a person out of the ledger, where one is given for a name', async () => {
+    const env = settings('jiangyin')
+    const number = '110101199003077758'
+    const words = ['--out', join(folder(), 'case.evidence'), '--peer', 'huizhou', '--wait', '0', '--env', env]
+    expect(await run('export', ...words, '--by', `王某 ${number}`)).toBe(0)
+    const { ledger } = running.gateway('jiangyin').transparency
+    const [last] = await ledger.entries({ from: (await ledger.count()) - 1, limit: 1 })
+    expect(last?.entry).toMatchObject({ action: 'exported', staff: `王某 ${'*'.repeat(18)}` })
+
+    await using store = await openLogStoreAt(running.federation.city('jiangyin').settings.ledger)
+    const city = 'elsewhere'
+    await store.contradict({ city, name: 'forked', held: 'h', found: 'f', detail: 'd', at: new Date().toISOString() })
+    expect(await ledgerCommand.run(['acknowledge', city, '--by', number, '--env', env])).toBe(0)
+    expect(await store.contradictions(city)).toMatchObject([{ acknowledged: { by: '*'.repeat(18) } }])
+    await met(running)
   })
 
   it('takes what a checkpoint covers, and says what is left out', async () => {

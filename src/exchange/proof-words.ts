@@ -58,7 +58,7 @@ export type Facts = {
 export const RANGES = 100
 
 /** What holds where no fault was found. */
-export function provesOf({ of, checkpoint, entries, ranges, questions, answers, from, to }: Facts): Said[] {
+export function provesOf({ of, checkpoint, entries, ranges, questions, answers, unsigned, from, to }: Facts): Said[] {
   if (of === undefined || checkpoint === undefined || from === undefined || to === undefined) return []
   const { size, cosigned } = checkpoint
   const name = (id: string) => of.names[id] ?? { zh: id, en: id }
@@ -69,8 +69,8 @@ export function provesOf({ of, checkpoint, entries, ranges, questions, answers, 
       en: `${entries} entries (${where}; ${clock(from)} to ${clock(to)}) stand in the log of ${name(of.city).en}, ${of.ledger}, among its first ${size}, to the letter`,
     },
     {
-      zh: `${questions} 份查询、${answers} 份答复或拒绝，均由条目所指城市以当时有效、经联盟根证书认证的密钥签署`,
-      en: `${questions} questions and ${answers} answers or refusals were signed by the cities that the entries name, with keys that the federation had certified then`,
+      zh: `${questions} 份查询、${answers} 份答复或拒绝，均由条目所指城市以当时有效、经联盟根证书认证的密钥签署；${unsigned} 份答复未经签署`,
+      en: `${questions} questions and ${answers} answers or refusals were signed by the cities that the entries name, with keys that the federation had certified then; ${unsigned} answers were never signed`,
     },
   ]
   if (answers > 0)
