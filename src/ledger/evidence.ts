@@ -48,8 +48,6 @@ export function contradiction(entry: Entry, { question, answer }: Evidence): str
   if (answer === undefined) return undefined
   const wanted = 'answerDigest' in entry ? entry.answerDigest : undefined
   if (isBody(answer)) {
-    // A crash can leave our own answer unsigned; what a peer is said to have answered nobody but the peer can sign.
-    if (entry.kind === 'outcome') return 'the answer of the peer is not signed'
     return sha256(answer) === wanted ? undefined : 'the answer is not the one that was recorded'
   }
   // What a peer sent in place of an answer is held as it came: it was not accepted, and nothing is bound to it.
