@@ -76,6 +76,9 @@ function countsAsFailed({ code }: Refusal): boolean {
   return /^(form|token)\./.test(code) && code !== 'form.slow'
 }
 
+/** What a witness answers to what no honest log sends; that it does not know the log, or holds another size of it, is how the two find each other. */
+const REFUSED: ReadonlySet<number> = new Set([400, 403, 413, 422])
+
 /** Characters of a question about a few subjects. A larger one gains nothing by company, and its answers fill the memory. */
 const SMALL = 2_048
 
@@ -146,8 +149,7 @@ export function outside({ running, transparency, metrics, log, callers, door }: 
   app.use(`${WITNESS}/add-checkpoint`, async (c, next) => {
     const sender = heard(c.env)
     await next()
-    const isRefused =
-      c.error instanceof Refusal ? c.error.code === 'form.size' : c.res.status >= 400 && c.res.status < 500
+    const isRefused = c.error instanceof Refusal ? c.error.code === 'form.size' : REFUSED.has(c.res.status)
     if (isRefused) door.failed(sender)
   })
   serveWitness(app, transparency, admit)
