@@ -80,7 +80,6 @@ export async function openCity(
     if (meaning === undefined) throw new ConfigurationError(faults)
     const changed = differing(standing.digests, meaning.digests)
     // An agreement may rest or rise with nothing changed but the roll, so the new reading is taken in any case.
-    meaningIn = folder
     // Databases that are read as before are not opened anew: each reload would keep two sets of them for minutes.
     const isSame = changed.every(path => !path.startsWith('mappings/') && !path.startsWith('vocabulary/'))
     const sources = isSame ? city.sources : open(meaning)
@@ -91,6 +90,7 @@ export async function openCity(
       throw fault
     }
     const before = city.sources
+    meaningIn = folder
     city = built(meaning, sources)
     standing = standingOf(meaning)
     if (!isSame) lingering.set(before, setTimeout(() => void letGo(before), LINGER).unref())
