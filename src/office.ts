@@ -1,5 +1,6 @@
 /** The federation's office says who belongs: from the members' forms and its own rules it signs the next roll, or says every fault. */
-import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { ConfigurationError, type Fault, readForm } from '#protocol/fault.ts'
@@ -10,6 +11,7 @@ import { type Anchors, provePath, readAnchors } from '#trust/anchors.ts'
 import { type Certificate, readCertificates, SIGNING, STATEMENTS, TRANSPORT } from '#trust/certificate.ts'
 import { readKeyFile, readPassphrase, signerOf } from '#trust/keys.ts'
 import { jsonFiles } from '#trust/members.ts'
+import { replaceFile } from '#trust/replace.ts'
 import { readEncryptionJwk } from '#trust/seal.ts'
 import {
   Bundle,
@@ -90,9 +92,7 @@ export async function signRoll(places: OfficePlaces, days: number, now: number) 
   const number = previous(config) + 1
   const bundle = rollOf(members, { number, rules, days, now }, office)
   const roll = await readRoll(bundle, anchors, now)
-  const path = join(config, 'roll.json')
-  writeFileSync(`${path}.new`, `${JSON.stringify(bundle, null, 2)}\n`)
-  renameSync(`${path}.new`, path)
+  replaceFile(join(config, 'roll.json'), `${JSON.stringify(bundle, null, 2)}\n`)
   return roll
 }
 

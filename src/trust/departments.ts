@@ -1,10 +1,12 @@
 /** A department of this city asks with a key that was issued to it: kept only as a digest, for named purposes, until a day. */
+
 import { randomBytes, timingSafeEqual } from 'node:crypto'
-import { existsSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, statSync } from 'node:fs'
 import { z } from 'zod'
 import { sha256 } from '#protocol/canonical.ts'
 import { Code } from '#protocol/message.ts'
 import { refuse } from '#protocol/refusal.ts'
+import { replaceFile } from './replace.ts'
 
 const Department = z.strictObject({
   id: Code,
@@ -93,8 +95,6 @@ export function withdrawKey(path: string, id: string): boolean {
   return all.some(each => each.id === id)
 }
 
-/** Written beside and renamed, so that a crash leaves the old file or the new one. */
 function write(path: string, departments: readonly Department[]): void {
-  writeFileSync(`${path}.new`, `${JSON.stringify(departments, null, 2)}\n`, { mode: 0o600 })
-  renameSync(`${path}.new`, path)
+  replaceFile(path, `${JSON.stringify(departments, null, 2)}\n`, 0o600)
 }

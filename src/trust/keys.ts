@@ -1,6 +1,7 @@
 /** Our own keys: read from files only we can read, held to the certificates that the federation knows us by, and changed in time. */
+
 import { createPrivateKey, generateKeyPairSync, type KeyObject } from 'node:crypto'
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { type Fault, readForm } from '#protocol/fault.ts'
@@ -9,6 +10,7 @@ import { type CertifiedKey, proveKey, provePath } from './anchors.ts'
 import { type Certificate, purposesOf, TRANSPORT } from './certificate.ts'
 import { compact, type Header } from './jws.ts'
 import type { Members, Transport } from './members.ts'
+import { replaceFile } from './replace.ts'
 import { jwkOf, type Opener, openerOf } from './seal.ts'
 import { certifiedKey, type Described, entityOf, pemOf } from './statement.ts'
 
@@ -256,12 +258,9 @@ export function notePublished(data: string, { described }: Keys, now: number): v
   const fresh = described.keys.filter(({ kid }) => !since.has(kid))
   if (fresh.length === 0) return
   mkdirSync(data, { recursive: true, mode: 0o700 })
-  const path = join(data, PUBLISHED)
-  // Whole or not at all: a crash between the two leaves the old file, and the key is published once more.
-  writeFileSync(`${path}.new`, JSON.stringify(Object.fromEntries([...since, ...fresh.map(({ kid }) => [kid, now])])), {
-    flush: true,
-  })
-  renameSync(`${path}.new`, path)
+  // A crash that leaves the old file has the key published once more.
+  const published = Object.fromEntries([...since, ...fresh.map(({ kid }) => [kid, now])])
+  replaceFile(join(data, PUBLISHED), JSON.stringify(published))
 }
 
 /** The software signer; the private key does not leave this closure. */

@@ -1,5 +1,6 @@
 /** Who belongs, now: the newest roll that the federation's office signed, with the keys that its members have published since. */
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { sha256 } from '#protocol/canonical.ts'
 import { type Fault, readForm } from '#protocol/fault.ts'
@@ -16,6 +17,7 @@ import {
   type Shown,
 } from './anchors.ts'
 import { type Certificate, readCertificates, STATEMENTS } from './certificate.ts'
+import { replaceFile } from './replace.ts'
 import { type EncryptionKey, readEncryptionJwk } from './seal.ts'
 import {
   Bundle,
@@ -332,12 +334,9 @@ function remember(key: CertifiedKey, former: Map<string, CertifiedKey>, kept: st
   if (kept !== undefined) writeWhole(join(kept, 'keys'), `${key.thumbprint}.pem`, pemOf(key.chain))
 }
 
-/** Replaces a file at once: a crash leaves the old one or the new one, and so does a loss of power. */
 function writeWhole(folder: string, file: string, text: string): void {
   mkdirSync(folder, { recursive: true, mode: 0o700 })
-  const path = join(folder, file)
-  writeFileSync(`${path}.new`, text, { mode: 0o600, flush: true })
-  renameSync(`${path}.new`, path)
+  replaceFile(join(folder, file), text, 0o600)
 }
 
 /** The names of the JSON files in a folder, sorted; none where there is no folder. */
