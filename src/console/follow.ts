@@ -31,7 +31,16 @@ export function follow(
   let next: number | undefined
   let wake: () => void = () => undefined
   let round = Promise.withResolvers<void>()
+  // Reading back what this process has just written would cost every answer a part of its time; so whatever comes next in
+  // turn is seen as it is appended, and only the rest is read.
+  const appended = ledger.watch(recorded => {
+    if (recorded.receipt.index === next) take(recorded)
+  })
 
+  const take = (recorded: Recorded) => {
+    next = recorded.receipt.index + 1
+    see(recorded)
+  }
   const rest = (ms: number) => {
     const { promise, resolve } = Promise.withResolvers<void>()
     const timer = setTimeout(resolve, ms).unref()
@@ -46,10 +55,8 @@ export function follow(
     const began = performance.now()
     next ??= await firstSince(ledger, new Date(since).toISOString())
     const entries = await ledger.entries({ from: next, limit: STEP })
-    for (const each of entries) {
-      see(each)
-      next = each.receipt.index + 1
-    }
+    // Some may have been appended, and seen, while they were read.
+    for (const each of entries) if (each.receipt.index >= next) take(each)
     if (entries.length < STEP) return false
     await rest((performance.now() - began) * (SHARE - 1))
     return true
@@ -85,6 +92,7 @@ export function follow(
     },
     async [Symbol.asyncDispose]() {
       end.abort()
+      appended[Symbol.dispose]()
       wake()
       await running
     },

@@ -70,6 +70,12 @@ export type Ledger = AsyncDisposable & {
    */
   keep(index: number, signed: SignedAnswer): void
 
+  /**
+   * Shows what this process appends, in its order, as soon as it is durable, until it is disposed of. What other processes
+   * append, and what stood there before, has to be read. `see` holds up the next append and must not throw.
+   */
+  watch(see: (recorded: Recorded) => void): Disposable
+
   /** Whether this process recorded a message of this peer with this jti lately. A first look that saves work; `append` decides. */
   seen(peer: string, jti: string): boolean | Promise<boolean>
 

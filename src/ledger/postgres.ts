@@ -231,6 +231,7 @@ function serve(store: PostgresStore, earlier: readonly string[], retention: numb
     id: identity.id,
     append: queue.append,
     keep: queue.keep,
+    watch: queue.watch,
     seen: queue.seen,
 
     entry: async index => {

@@ -4,7 +4,7 @@ import type { Durable, Receipt } from '#protocol/message.ts'
 import { Refusal, refuse } from '#protocol/refusal.ts'
 import { assertReadable, type Entry, entryText, outboundKinds } from './entry.ts'
 import { lacking } from './evidence.ts'
-import type { Evidence, Ledger, SignedAnswer } from './ledger.ts'
+import type { Evidence, Ledger, Recorded, SignedAnswer } from './ledger.ts'
 
 /** A group is written when so many wait, or so long after the first. */
 const GROUP = 32
@@ -45,13 +45,14 @@ export type Written = readonly (Receipt | Refusal)[]
  */
 export type Write = (group: readonly Item[], signed: ReadonlyMap<number, SignedAnswer>) => Written | Promise<Written>
 
-export type Queue = Pick<Ledger, 'append' | 'keep' | 'close'> & {
+export type Queue = Pick<Ledger, 'append' | 'keep' | 'watch' | 'close'> & {
   seen(peer: string, jti: string): boolean
   /** Throws `ledger.unavailable` once the ledger is closed. */
   assertOpen(): void
 }
 
 type Waiting = Item & {
+  readonly entry: Entry
   /** Of a message that came in: who sent it, and its jti. */
   readonly message: string | undefined
   readonly resolve: (receipt: Durable) => void
@@ -79,6 +80,7 @@ export function openQueue({
   // The messages that came in lately, by this process: a look that costs nothing. What is not here, `append` still refuses.
   const recent = new LRUCache<string, true>({ max: RECENT })
   for (const message of earlier) recent.set(message, true)
+  const watching = new Set<(recorded: Recorded) => void>()
   let timer: NodeJS.Timeout | undefined
   let immediate: NodeJS.Immediate | undefined
   /** The group that the engine is writing, where it does not write at once. */
@@ -97,6 +99,8 @@ export function openQueue({
     const settle = (written: Written) => {
       for (const index of signed.keys()) keeping.delete(index)
       for (const [i, item] of group.entries()) tell(item, written[i])
+      // Last: whoever waits for an answer comes before whoever watches.
+      for (const [i, item] of group.entries()) show(item, written[i])
       schedule()
     }
     const fail = (fault: unknown) => {
@@ -145,6 +149,11 @@ export function openQueue({
     item.resolve(result as Durable)
   }
 
+  function show({ entry }: Waiting, receipt: Receipt | Refusal | undefined): void {
+    if (receipt === undefined || receipt instanceof Refusal) return
+    for (const see of watching) see({ entry, receipt })
+  }
+
   /** Sees to it that what waits is written, soon enough, and that nothing but unwritten answers ever keeps a timer for long. */
   function schedule(): void {
     if (underway !== undefined) return
@@ -179,9 +188,10 @@ export function openQueue({
       assertReadable(entry)
       const expiresAt = Math.floor(Date.parse(entry.at) / 1000) + retention
       if (Number.isNaN(expiresAt)) throw new TypeError('the entry has no instant')
-      const body = entryText(evidence === undefined ? entry : held(entry, evidence, expiresAt))
+      const whole = evidence === undefined ? entry : held(entry, evidence, expiresAt)
       const { promise, resolve, reject } = Promise.withResolvers<Durable>()
-      waiting.push({ body, message: inboundMessage(entry), at: entry.at, evidence, expiresAt, resolve, reject })
+      const item = { entry: whole, body: entryText(whole), at: entry.at, evidence, expiresAt }
+      waiting.push({ ...item, message: inboundMessage(entry), resolve, reject })
       if (waiting.length === 1) {
         // A timer that only answers wait for is too slow for an entry.
         clearTimeout(timer)
@@ -195,6 +205,11 @@ export function openQueue({
       if (closing !== undefined || keeping.size >= KEEPING_LIMIT || !Number.isSafeInteger(index)) return
       keeping.set(index, signed)
       if (waiting.length === 0 && underway === undefined) timer ??= setTimeout(flush, KEEP_DELAY)
+    },
+
+    watch: see => {
+      watching.add(see)
+      return { [Symbol.dispose]: () => watching.delete(see) }
     },
 
     seen: (peer, jti) => {

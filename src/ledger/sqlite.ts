@@ -236,6 +236,7 @@ function serve(db: DatabaseSync, path: string, identity: Identity, retention: nu
 
     append: queue.append,
     keep: queue.keep,
+    watch: queue.watch,
     seen: queue.seen,
 
     entry: async index => {

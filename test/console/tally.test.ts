@@ -44,6 +44,34 @@ describe('who follows the ledger', () => {
     expect(following.next()).toBe(501)
   })
 
+  it('sees what this process appends at once, without reading it back, and what another appends by reading it', async () => {
+    const path = newLedger()
+    await using ledger = openLedger(path, 'jiangyin')
+    await using other = openLedger(path, 'jiangyin')
+    await append(ledger, answered().entry)
+    const read: number[] = []
+    const counting: Ledger = {
+      ...ledger,
+      entries: async range => {
+        const entries = await ledger.entries(range)
+        read.push(...entries.map(({ receipt }) => receipt.index))
+        return entries
+      },
+    }
+    const seen: number[] = []
+    await using following = follow(counting, 0, ({ receipt }) => seen.push(receipt.index), fail)
+    await following.caughtUp()
+    await append(ledger, answered().entry, answered().entry)
+    expect([seen, read]).toEqual([[0, 1, 2], [0]])
+    await append(other, answered().entry)
+    await append(ledger, answered().entry)
+    await following.caughtUp()
+    expect([seen, read]).toEqual([
+      [0, 1, 2, 3, 4],
+      [0, 3, 4],
+    ])
+  })
+
   it('begins with the first entry of its time, and reads nothing older', async () => {
     await using ledger = openLedger(newLedger(), 'jiangyin')
     const now = Date.now()
