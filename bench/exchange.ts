@@ -111,7 +111,7 @@ try {
     everything_over_floor: round(wide.cpu / busy, 2),
     everything_batch100_subject_cpu_us: round(wideBatch.cpu / 100, 2),
     everything_rss_mb: Math.round(wideBatch.rss),
-    translate_over_json: round(await translateOverJson(100), 2),
+    ...(await translateOverJson()),
   }
   await pool.close()
   await endProcess(gateway)

@@ -1,7 +1,9 @@
 /** What translating and disclosing costs, beside the JSON parse and stringify of the same records. */
+import { execFile } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
+import { parseArgs, promisify } from 'node:util'
+import { z } from 'zod'
 import { Agreement, type Agreements, type Signed } from '#agreement/agreement.ts'
 import { authorise } from '#agreement/authorise.ts'
 import { disclose } from '#agreement/disclose.ts'
@@ -14,10 +16,15 @@ import { type FoundFamily, translate } from '#schema/translate.ts'
 import { readVocabulary } from '#schema/vocabulary.ts'
 import type { Verified } from '#trust/verify.ts'
 import { type DemoTable, home, readTables } from '../src/federation.ts'
+import { lean } from '../src/process.ts'
 
 const SUBJECTS = 100
+/** Batches that are timed together. */
 const BATCHES = 20
+/** As many different ones go round as no memory of texts holds. */
+const DIFFERENT = 5
 const WARM_UP = 30
+const ROUNDS = 100
 /** Of each subject: two licences, a penalty, a red list, a rating. */
 const ROWS: readonly (readonly [family: string, table: string, id: string])[] = [
   ['licence', 'YW_L_SGSXZXK', '1001'],
@@ -27,36 +34,58 @@ const ROWS: readonly (readonly [family: string, table: string, id: string])[] = 
   ['rating', 'YW_L_FRHYPD', '1023'],
 ]
 
+export type Figures = {
+  /** Every subject's records say the same, as most columns of a city's table do: offices, laws, kinds, lists. */
+  readonly translate_over_json: number
+  /** No free text stands in the batches twice: what is remembered of a text helps nowhere. */
+  readonly translate_over_json_distinct: number
+}
+
+/** Measures in a process of its own, which runs as a gateway does. */
+export async function translateOverJson(): Promise<Figures> {
+  const { stdout } = await promisify(execFile)(process.execPath, [...lean, import.meta.filename, '--json'])
+  return z
+    .object({ translate_over_json: z.number(), translate_over_json_distinct: z.number() })
+    .parse(JSON.parse(stdout))
+}
+
 /**
  * How many times the JSON parse and stringify of the same records it costs to translate and to disclose them: 100 subjects of
- * Jiangyin with 5 records each, as the demo's rows have them. Of each the median of `rounds` in turn.
+ * Jiangyin with 5 records each, as the demo's rows have them. Of each the median of `ROUNDS` in turn.
  */
-export async function translateOverJson(rounds: number): Promise<number> {
+async function measure(distinct: boolean): Promise<number> {
   const mapping = configuration()
-  const codes = Array.from({ length: SUBJECTS }, (_, i) => completeUscc(`91320281XX${String(i).padStart(6, '0')}`))
-  const found = foundAbout(codes, mapping)
-  const permission = await permitted(codes, mapping)
-  const ours = () => disclose(translate(found, mapping), permission)
-  const { body, text } = ours()
-  const given = body.results.reduce((sum, { records }) => sum + records.length, 0)
-  if (given !== SUBJECTS * ROWS.length) throw new Error(`${given} records are given, not ${SUBJECTS * ROWS.length}`)
-  const theirs = () => JSON.stringify(JSON.parse(text))
+  const batches = await Promise.all(
+    Array.from({ length: distinct ? DIFFERENT : 1 }, async (_, batch) => {
+      const codes = Array.from({ length: SUBJECTS }, (_, i) =>
+        completeUscc(`91320281XX${String(batch * SUBJECTS + i).padStart(6, '0')}`),
+      )
+      const found = foundAbout(codes, mapping, distinct)
+      const permission = await permitted(codes, mapping)
+      const ours = () => disclose(translate(found, mapping), permission)
+      const { body, text } = ours()
+      const given = body.results.reduce((sum, { records }) => sum + records.length, 0)
+      if (given !== SUBJECTS * ROWS.length) throw new Error(`${given} records are given, not ${SUBJECTS * ROWS.length}`)
+      return { ours, theirs: () => JSON.stringify(JSON.parse(text)) }
+    }),
+  )
   const our: number[] = []
   const their: number[] = []
   // The first rounds are for the engine to compile what is hot.
-  for (let i = -WARM_UP; i < rounds; i++) {
-    const [ourTime, theirTime] = [taken(ours), taken(theirs)]
+  for (let i = -WARM_UP; i < ROUNDS; i++) {
+    const ourTime = taken(batches.map(({ ours }) => ours))
+    const theirTime = taken(batches.map(({ theirs }) => theirs))
     if (i < 0) continue
     our.push(ourTime)
     their.push(theirTime)
   }
-  return middle(our) / middle(their)
+  return Number((middle(our) / middle(their)).toFixed(2))
 }
 
 /** Microseconds of processor time for a round, the collector’s part in it. */
-function taken(work: () => unknown): number {
+function taken(works: readonly (() => unknown)[]): number {
   const before = process.cpuUsage()
-  for (let i = 0; i < BATCHES; i++) work()
+  for (let i = 0; i < BATCHES; i++) works[i % works.length]?.()
   const { user, system } = process.cpuUsage(before)
   return user + system
 }
@@ -72,14 +101,18 @@ function configuration(): CompiledMapping {
   return readMapping(file('mappings', 'jiangyin.json'), vocabulary)
 }
 
-function foundAbout(codes: readonly string[], { tables }: CompiledMapping): FoundFamily[] {
+function foundAbout(codes: readonly string[], { tables }: CompiledMapping, distinct: boolean): FoundFamily[] {
   const demo = readTables(join(home, 'demo', 'jiangyin'))
   const models = ROWS.map(([family, table, id]) => {
     const { columns = [], key } = tables.get(table) ?? {}
     const cells = demo.find(each => each.table === table)?.rows.find(row => row['ID'] === id)
     const rowOf = (code: string): LocalRow =>
       Object.fromEntries(
-        columns.map(column => [column, key?.columns.includes(column) ? code : textOf(cells?.[column])]),
+        columns.map(column => {
+          const text = textOf(cells?.[column])
+          const free = distinct && text !== null && FREE.includes(column)
+          return [column, key?.columns.includes(column) ? code : free ? flat(`${text}${hanOf(code)}`) : text]
+        }),
       )
     return { family, table, rowOf }
   })
@@ -88,6 +121,19 @@ function foundAbout(codes: readonly string[], { tables }: CompiledMapping): Foun
     rows: codes.flatMap(subject => ofFamily.map(({ table, rowOf }) => ({ table, subject, row: rowOf(subject) }))),
     freshness: { family, asOf: new Date().toISOString(), status: 'fresh' },
   }))
+}
+
+/** What is written anew for each record: names, numbers of documents, contents, facts, grounds. */
+const FREE = ['JGQC', 'XZXDRMC', 'XKJDSWH', 'XMMC', 'XKNR', 'CFJDSWH', 'AJMC', 'CFSY', 'CFYJ', 'CFJG', 'BZWJH']
+
+/** The text in one piece, as a database gives it; the engine keeps a text that is put together in its parts. */
+function flat(text: string): string {
+  return Buffer.from(text).toString()
+}
+
+/** The number of an enterprise as a text that no search takes for a number. */
+function hanOf(code: string): string {
+  return Array.from(code.slice(10, 16), digit => '甲乙丙丁戊己庚辛壬癸'[Number(digit)] ?? digit).join('')
 }
 
 /** A cell as its database would give it; its days count from today. */
@@ -123,6 +169,9 @@ function permitted(subjects: readonly string[], { vocabulary }: CompiledMapping)
 
 if (import.meta.main) {
   const { values } = parseArgs({ options: { json: { type: 'boolean', default: false } } })
-  const figure = Number((await translateOverJson(100)).toFixed(2))
-  console.log(values.json ? JSON.stringify({ translate_over_json: figure }) : `translate_over_json       ${figure}`)
+  const figures: Figures = lean.every(flag => process.execArgv.includes(flag))
+    ? { translate_over_json: await measure(false), translate_over_json_distinct: await measure(true) }
+    : await translateOverJson()
+  if (values.json) console.log(JSON.stringify(figures))
+  else for (const [name, figure] of Object.entries(figures)) console.log(`${name.padEnd(30)}${figure}`)
 }

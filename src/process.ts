@@ -9,7 +9,7 @@ import { home } from './federation.ts'
  * is made, kept and thrown away again before the best of it is made, and one thread behind the main one, as each keeps memory
  * of its own: docs/performance.md has the figures. The Dockerfile and package.json say the same.
  */
-const lean = [
+export const lean = [
   '--max-semi-space-size=16',
   '--heap-growing-percent=25',
   '--no-parallel-scavenge',
