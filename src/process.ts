@@ -18,6 +18,12 @@ export const lean = [
 ]
 
 /**
+ * Where the engine keeps what it has made of each file, for the next start: without it every process strips the types anew,
+ * with a compiler that keeps 20 MB for itself. What is in it is taken for our own program, so it lies where that lies.
+ */
+const compiled = join(home, 'node_modules', '.cache', 'xinqiao')
+
+/**
  * Starts `xinqiao serve` with exactly this environment and resolves when it says that both surfaces are open.
  * Rejects with what it printed where it ends before that. What it logs goes to `log`, a file descriptor, or nowhere.
  * `words` are further words of the command.
@@ -28,7 +34,7 @@ export function startProcess(
   words: readonly string[] = [],
 ): Promise<ChildProcess> {
   const child = spawn(process.execPath, [...lean, join(home, 'src', 'cli.ts'), 'serve', ...words], {
-    env: environment,
+    env: { NODE_COMPILE_CACHE: compiled, ...environment },
     stdio: ['ignore', log, 'pipe'],
   })
   const { promise, resolve, reject } = Promise.withResolvers<ChildProcess>()
