@@ -21,16 +21,17 @@ export function keyTexts(
   spellings: Spellings = NONE,
 ): Map<string, readonly string[]> {
   const texts = new Map<string, readonly string[]>()
-  const mean = (text: string, subject: string) => {
-    const known = texts.get(text)
-    if (known === undefined) texts.set(text, [subject])
-    else if (!known.includes(subject)) texts.set(text, [...known, subject])
-  }
   for (const subject of subjects) {
+    const only = [subject]
+    const mean = (text: string) => {
+      const known = texts.get(text)
+      if (known === undefined) texts.set(text, only)
+      else if (!known.includes(subject)) texts.set(text, [...known, subject])
+    }
     for (const form of forms) {
       const code = form === 'code' ? subject : subject.slice(8, 17)
-      for (const text of usual(code, form, prefixes)) mean(text, subject)
-      for (const text of spellings.get(code) ?? []) mean(text, subject)
+      for (const text of usual(code, form, prefixes)) mean(text)
+      for (const text of spellings.get(code) ?? []) mean(text)
     }
   }
   return texts
