@@ -19,6 +19,7 @@ const paths = [
   'certificate-members',
   'certificate-revocation',
 ]
+const masking = ['agreement/gates-masking', 'agreement/gates-persons']
 const reading = ['certificate-reading', 'certificate-names']
 
 /**
@@ -58,7 +59,19 @@ const testsOf: Readonly<Record<string, readonly string[]>> = {
   'agreement/authorise.ts': ['agreement/scope'],
   'agreement/quota.ts': ['agreement/quota-law', 'agreement/scope'],
   'agreement/agreement.ts': ['agreement/agreement-files'],
-  'agreement/disclose.ts': ['agreement/gates', 'agreement/permitted'],
+  'agreement/gates.ts': ['agreement/gates', ...masking],
+  'agreement/mask.ts': masking,
+  'agreement/names.ts': masking,
+  'agreement/numbers.ts': masking,
+  'agreement/look.ts': masking,
+  'agreement/operator.ts': masking,
+  'agreement/publicity.ts': ['agreement/publicity'],
+  'agreement/measures.ts': ['agreement/measures'],
+  'agreement/verdict.ts': ['agreement/measures'],
+  'agreement/recognise.ts': ['agreement/recognise'],
+  'agreement/recognition.ts': ['agreement/recognise'],
+  'agreement/counts.ts': ['agreement/counts', 'agreement/quota-law'],
+  'agreement/disclose.ts': ['agreement/gates', 'agreement/scope', 'agreement/permitted'],
 }
 
 /** Leaves the wording of what reaches the operator's log alone: the codes of refusals and the texts of faults are mutated. */
