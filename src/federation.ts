@@ -63,7 +63,8 @@ export async function makeFederation(
 ): Promise<Federation> {
   const config = join(folder, 'federation-config')
   const certs = join(folder, 'certs')
-  cpSync(join(home, 'federation-config'), config, { recursive: true })
+  // Followed, where it is a link: a copied link would have all that is made here written into what it leads to.
+  cpSync(join(home, 'federation-config'), config, { recursive: true, dereference: true })
   options.prepare?.(config)
   mkdirSync(join(certs, 'crls'), { recursive: true })
   const authority = await makeAuthority()

@@ -53,6 +53,7 @@ export async function initCity({ id, zh, en, division, peer, endpoint, folder }:
   write('keys/log.pem', newLogKey(), 0o600)
   cpSync(join(home, 'federation-config', 'vocabulary'), join(folder, 'federation-config', 'vocabulary'), {
     recursive: true,
+    dereference: true,
   })
   cpSync(join(home, 'federation-config', 'unusual.json'), join(folder, 'federation-config', 'unusual.json'))
   written.push('federation-config/vocabulary/', 'federation-config/unusual.json')
