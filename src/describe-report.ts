@@ -173,7 +173,6 @@ const wordOutcomes: Readonly<Record<WordReport['outcome'], string>> = {
 
 const otherWords: Readonly<Record<CodeListReport['others'], string>> = {
   untranslated: '—   不猜，原文照传 not guessed, it travels as it stands',
-  kept: '—   不猜，该记录不提供 not guessed, its record is not given',
   unknown: '—   不猜，该记录不提供，该类别为未知 not guessed, its record is not given and its family is unknown',
 }
 

@@ -58,7 +58,7 @@ function describeRow(row: TriedRow, vocabulary: Vocabulary): string[] {
     ...(shared === undefined
       ? []
       : [
-          `  判断依据 judged by: 状态 state ${shared.state} · 级别 level ${shared.level ?? '未定 cannot be told'} · 公示截止 published until ${shared.publishedUntil ?? '—'} · 终止 ended ${shared.endedOn ?? '—'}`,
+          `  判断依据 judged by: 状态 state ${shared.state} · 级别 level ${shared.level ?? '不共享 none'} · 公示截止 published until ${shared.publishedUntil ?? '—'} · 终止 ended ${shared.endedOn ?? '—'}`,
           '  共享记录 shared record',
           ...Object.entries(shared.fields).map(
             ([name, value]) => `      ${label(name)}  ${describeValue(value, fields?.get(name)?.set, vocabulary)}`,

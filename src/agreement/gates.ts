@@ -256,13 +256,13 @@ export function admits(clause: Clause, record: SharedRecord): boolean {
 }
 
 /**
- * Whether some clause would let the record pass, were its list or its scheme one that it covers. What has no share level is
- * not among them: 国家秘密 and 商业秘密 have none, and not even that there is such a record may be told.
+ * Whether some clause would let the record pass, were its list, its scheme and its level what it covers. What its city says
+ * is not shared is not among them: 国家秘密 and 商业秘密 have no level, and not even that there is such a record may be told.
  */
 function mayBeGranted(record: SharedRecord, { clauses }: Circumstances): boolean {
   return clauses.some(
     clause =>
-      reaches(clause.level, record.level) &&
+      (record.level === 'undetermined' || reaches(clause.level, record.level)) &&
       (record.list === undefined || admitsList(clause, record)) &&
       (record.scheme === undefined || admitsScheme(clause, record)),
   )

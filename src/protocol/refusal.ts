@@ -346,9 +346,9 @@ export const refusals = {
   },
   'record.undetermined': {
     status: 503,
-    zh: '该主体有记录能否提供无法判定（状态、日期、等级、名单或评价类别不明），不得视为无记录',
+    zh: '该主体有记录能否提供无法判定（状态、日期、等级、共享级别、名单或评价类别不明），不得视为无记录',
     en: 'There is a record of which it cannot be told whether it may be given; this is not to be read as none.',
-    hint: 'A value that says the state, a day, the grade, the list or the scheme is missing or not in the mapping: `xinqiao try` shows the row.',
+    hint: 'A value that says the state, a day, the grade, the share level, the list or the scheme is missing or not in the mapping: `xinqiao try` shows the row.',
   },
   'record.masked': {
     status: 403,

@@ -246,6 +246,12 @@ function checkFact(
     report([...path, 'codes'], `the list is of the set ${list.set}, not ${set}`, 'Use another list')
   else if (fact.default !== undefined && !hasWord(list, fact.default)) {
     report([...path, 'default'], `the word ${fact.default} is not in the list`, 'Use a word of the list')
+  } else if (list.read.some(({ validFrom, validTo }) => validFrom !== undefined || validTo !== undefined)) {
+    report(
+      [...path, 'codes'],
+      'the list has dated words, and nothing says which date counts',
+      'Use a list without dates',
+    )
   }
 }
 

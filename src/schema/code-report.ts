@@ -49,10 +49,10 @@ export type CodeListReport = {
   readonly usedBy: readonly string[]
   readonly out: readonly WordReport[]
   /**
-   * What comes of a word that the list does not have. `untranslated`: it travels as it stands. `kept`: its record is not
-   * given. `unknown`: neither is its record, and of its family nothing complete is known. No word is ever guessed.
+   * What comes of a word that the list does not have. `untranslated`: it travels as it stands. `unknown`: its record is not
+   * given, and of its family nothing complete is known. No word is ever guessed.
    */
-  readonly others: 'untranslated' | 'kept' | 'unknown'
+  readonly others: 'untranslated' | 'unknown'
   /** Null: nothing is ever written with the list, it only decides. */
   readonly in: readonly CodeReport[] | null
 }
@@ -72,17 +72,14 @@ export function reportCodes(form: MappingForm, vocabulary: Vocabulary): CodeList
       ...(list.note !== undefined && { note: list.note }),
       usedBy: users.get(name) ?? [],
       out: list.read.map(entry => wordReport(entry, terms)),
-      others: othersOf(list.set),
+      others: deciding.has(list.set) ? 'unknown' : 'untranslated',
       in: list.write === 'never' ? null : codesIn(list, list.write, terms),
     }
   })
 }
 
-/** By what the list decides: see `undetermined` and the gates (agreement/disclose.ts, agreement/gates.ts). */
-function othersOf(set: string): CodeListReport['others'] {
-  if (set === 'record-states' || set === 'list-types') return 'unknown'
-  return ['subject-kinds', 'share-levels', 'rating-schemes'].includes(set) ? 'kept' : 'untranslated'
-}
+/** Sets of what the gates go by (`isUndetermined` in agreement/gates.ts). */
+const deciding = new Set(['subject-kinds', 'record-states', 'share-levels', 'list-types', 'rating-schemes'])
 
 function wordReport(entry: CodeList['read'][number], terms: ReadonlyMap<string, Term>): WordReport {
   const { words, relation, codes, validFrom = null, validTo = null, reason } = entry

@@ -7,6 +7,8 @@ export type Meaning = { readonly codes: readonly string[]; readonly certain: boo
 export type Codes = {
   /** What a word means on a day; undefined for a word outside the list, or one that is declared untranslatable. */
   read(word: string, on: string | undefined): Meaning | undefined
+  /** Whether the list declares that a word means none of the shared codes. */
+  isNone(word: string): boolean
   /** The word for a code; undefined where the city has none. */
   write(code: string): { readonly word: string; readonly relation: Relation } | undefined
   /** The word that means this uncertain set, if there is one. */
@@ -25,11 +27,13 @@ export function wordKey(word: string): string {
 export function compileCodes(list: CodeList): Codes {
   const readable = new Map<string, Meaning>()
   const datedWords = new Map<string, Entry[]>()
+  const none = new Set<string>()
   const written = new Map<string, { word: string; relation: Relation }>()
   const sets = new Map<string, { word: string; relation: Relation }>()
 
   for (const entry of list.read) {
     const [first] = entry.words
+    if (entry.relation === 'none') for (const word of entry.words) none.add(wordKey(word))
     if (first === undefined || entry.relation === 'none') continue
     const meaning = meaningOf(entry)
     const [only] = entry.codes
@@ -52,6 +56,7 @@ export function compileCodes(list: CodeList): Codes {
     readable.get(word) ?? (datedWords.size > 0 ? onDay(datedWords.get(word), on) : undefined)
   return {
     read: (word, on) => find(word, on) ?? find(wordKey(word), on),
+    isNone: word => none.has(wordKey(word)),
     write: code => written.get(code),
     writeSet: codes => sets.get(setKey(codes)),
     dated: datedWords.size > 0,

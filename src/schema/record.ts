@@ -2,16 +2,14 @@
 import type { Value } from '#protocol/message.ts'
 import type { SubjectKind } from '#protocol/subject.ts'
 
-/**
- * 共享级别, from the most open to the most closed. A record or field whose level cannot be told has none of these and is
- * not shared.
- */
+/** 共享级别, from the most open to the most closed. What has none of these is not shared. */
 export const shareLevels = ['public', 'government', 'authorised'] as const
 export type ShareLevel = (typeof shareLevels)[number]
 
-/** Whether what is open up to `granted` covers something shared at `level`; what has no level is never covered. */
-export function reaches(granted: ShareLevel, level: ShareLevel | undefined): boolean {
-  return level !== undefined && shareLevels.indexOf(level) <= shareLevels.indexOf(granted)
+/** Whether what is open up to `granted` covers something shared at `level`; what has no level, or one unknown, is never covered. */
+export function reaches(granted: ShareLevel, level: SharedRecord['level']): boolean {
+  if (level === undefined || level === 'undetermined') return false
+  return shareLevels.indexOf(level) <= shareLevels.indexOf(granted)
 }
 
 /**
@@ -44,8 +42,8 @@ export type SharedRecord = {
   readonly subject: string
   readonly kind: SubjectKind | undefined
   readonly aboutPerson: boolean | 'undetermined'
-  /** Undefined: cannot be told, so it is not shared. */
-  readonly level: ShareLevel | undefined
+  /** Undefined: its city says that it is not shared. Undetermined: its city says nothing that is known. */
+  readonly level: ShareLevel | 'undetermined' | undefined
   readonly state: RecordState
   /** 公示截止期. Undefined: the city states none. */
   readonly publishedUntil: Day | undefined

@@ -4,7 +4,7 @@ import type { SubjectKind } from '#protocol/subject.ts'
 import { instantReader } from './date.ts'
 import { type Fact, rowColumns, type TableForm } from './format.ts'
 import { codeOf, type ReadValue } from './read.ts'
-import { type RecordState, recordStates, type SharedRecord, type ShareLevel, shareLevels } from './record.ts'
+import { type RecordState, recordStates, type SharedRecord, shareLevels } from './record.ts'
 import type { Compiler } from './rule.ts'
 import type { LocalRow, ReadText } from './text.ts'
 import type { Field, Vocabulary } from './vocabulary.ts'
@@ -226,9 +226,21 @@ function isUndone(codes: readonly string[] | undefined): boolean {
   return codes?.length === 1 && codes[0] === 'not-performed'
 }
 
-/** Of several levels that a word may mean, the most closed one holds. */
-function levelReader(fact: Fact, rules: Compiler): (row: LocalRow) => ShareLevel | undefined {
-  return judged(factReader(fact, rules), codes => codes && shareLevels.findLast(level => codes.includes(level)))
+/** Of several levels that a word may mean, the most closed one holds. Only a word that is declared to have none says so. */
+function levelReader(fact: Fact, rules: Compiler): (row: LocalRow) => SharedRecord['level'] {
+  const levelOf = judged(
+    factReader(fact, rules),
+    codes => codes && shareLevels.findLast(level => codes.includes(level)),
+  )
+  if ('constant' in fact) return levelOf
+  const text = rules.text({ column: fact.column, default: fact.default })
+  const list = rules.codes(fact.codes)
+  return row => {
+    const level = levelOf(row)
+    if (level !== undefined) return level
+    const word = text(row)
+    return word !== undefined && list.isNone(word) ? undefined : 'undetermined'
+  }
 }
 
 function graver(a: RecordState, b: RecordState): RecordState {

@@ -1,18 +1,17 @@
 /** No record about a natural person leaves, whatever the configuration says: mappings, agreements and rows that try hard. */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import type { Agreements, Signed } from '#agreement/agreement.ts'
+import type { Signed } from '#agreement/agreement.ts'
 import { authorise } from '#agreement/authorise.ts'
 import { disclose } from '#agreement/disclose.ts'
 import { digest } from '#protocol/canonical.ts'
 import { ConfigurationError } from '#protocol/fault.ts'
-import type { Query } from '#protocol/message.ts'
 import { completeUscc, subjectKinds } from '#protocol/subject.ts'
 import { readMapping } from '#schema/mapping.ts'
 import type { LocalRow } from '#schema/text.ts'
 import { translate } from '#schema/translate.ts'
-import type { Verified } from '#trust/verify.ts'
 import { vocabulary } from '../schema/cities.ts'
+import { huizhou, verified } from './verified.ts'
 
 const now = Date.parse('2026-11-22T04:00:00Z')
 const PERSON = {
@@ -133,22 +132,11 @@ function everything() {
     ],
   }
   const signed: Signed = { text, digest: digest(text), begins: 0, ends: Number.MAX_SAFE_INTEGER }
-  const agreements: Agreements = { all: [signed], find: () => signed, idle: [] }
-  const claims: Query = {
-    iss: 'jiangyin',
-    aud: 'huizhou',
-    iat: 1_800_000_000,
-    nbf: 1_800_000_000,
-    exp: 1_800_000_060,
-    jti: '01a20132-2522-7f35-83ee-7b82f9b98e86',
-    agreement: { id: text.id, digest: signed.digest },
-    purpose: 'tendering',
-    matter: '事由',
+  const question = verified(signed, {
     subjects: [...subjects, PERSON.number, PERSON.old, 'EMPTY'],
     want: [...vocabulary.families.keys()].map(family => ({ family })),
-  }
-  const request = { claims, member: undefined, token: '', hash: '', sealed: false } as unknown as Verified<Query>
-  return authorise(request, { id: 'huizhou', agreements, vocabulary, quotas: { take: async () => {} }, now: () => now })
+  })
+  return authorise(question, huizhou(signed, now))
 }
 
 const permission = await everything()

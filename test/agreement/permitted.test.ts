@@ -1,23 +1,17 @@
-import { readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import type { Agreement, Agreements, Signed } from '#agreement/agreement.ts'
+import type { Agreement, Signed } from '#agreement/agreement.ts'
 import { authorise, type Clause } from '#agreement/authorise.ts'
 import { disclose, excess } from '#agreement/disclose.ts'
 import { canonical, digest } from '#protocol/canonical.ts'
-import { AnswerBody, type Query, type Value, type Want } from '#protocol/message.ts'
+import { AnswerBody, type Value, type Want } from '#protocol/message.ts'
 import { Refusal, type RefusalCode } from '#protocol/refusal.ts'
 import { completeUscc, readSubject, type SubjectKind, subjectKinds } from '#protocol/subject.ts'
-import { type RecordState, recordStates, type SharedRecord, type ShareLevel, shareLevels } from '#schema/record.ts'
+import { type RecordState, recordStates, type SharedRecord, shareLevels } from '#schema/record.ts'
 import type { SharedFamily } from '#schema/translate.ts'
-import { readVocabulary } from '#schema/vocabulary.ts'
-import type { Verified } from '#trust/verify.ts'
+import { vocabulary } from '../schema/cities.ts'
+import { huizhou, verified } from './verified.ts'
 
-const folder = join(import.meta.dirname, '..', '..', 'federation-config', 'vocabulary')
-const vocabulary = readVocabulary(
-  readdirSync(folder).map(file => ({ file, text: readFileSync(join(folder, file), 'utf8') })),
-)
 const families = [...vocabulary.families.keys()]
 const purposes = [...vocabulary.purposes.keys()].slice(0, 2)
 const lists = ['wage-arrears', 'work-safety', 'local-black', 'computed-black', 'honour']
@@ -88,7 +82,7 @@ const record = fc
     fc.constantFrom(...families),
     fc.constantFrom(...subjects),
     often<boolean | 'undetermined'>([false], [true, 'undetermined']),
-    often<ShareLevel | undefined>(['public'], [...shareLevels, undefined]),
+    often<SharedRecord['level']>(['public'], [...shareLevels, 'undetermined', undefined]),
     often<RecordState>(['normal'], recordStates),
     fc.oneof(
       fc.constantFrom(undefined, '2026-11-22', '2027-01-01', 'indefinite', '2026-11-21', '2016-01-01'),
@@ -179,20 +173,7 @@ const asking = fc.record({ purpose: fc.constantFrom(...purposes), want, subjects
 
 function authorised(text: Agreement, question: { purpose: string; want: Want[]; subjects: string[] }, now: number) {
   const signed: Signed = { text, digest: digest(text), begins: 0, ends: Number.MAX_SAFE_INTEGER }
-  const agreements: Agreements = { all: [signed], find: () => signed, idle: [] }
-  const claims: Query = {
-    iss: 'jiangyin',
-    aud: 'huizhou',
-    iat: 1_800_000_000,
-    nbf: 1_800_000_000,
-    exp: 1_800_000_060,
-    jti: '01a20132-2522-7f35-83ee-7b82f9b98e86',
-    agreement: { id: text.id, digest: signed.digest },
-    matter: '生成的事由',
-    ...question,
-  }
-  const request = { claims, member: undefined, token: '', hash: '', sealed: false } as unknown as Verified<Query>
-  return authorise(request, { id: 'huizhou', agreements, vocabulary, quotas: { take: async () => {} }, now: () => now })
+  return authorise(verified(signed, question), huizhou(signed, now))
 }
 
 /** The field of the day that the clock counts from. */
@@ -208,7 +189,7 @@ function permits(
   const counted = family === 'list' && fields['reason'] === '系统自动加入黑名单'
   const levels: readonly string[] = shareLevels
   const reach = (granted: string, needed: string | undefined) =>
-    needed !== undefined && levels.indexOf(needed) <= levels.indexOf(granted)
+    needed !== undefined && levels.includes(needed) && levels.indexOf(needed) <= levels.indexOf(granted)
   return text.grants.some(each => {
     const named = each.families[family]
     return (
@@ -308,6 +289,8 @@ function readings(record: SharedRecord, today: string): SharedRecord[] {
             list,
             scheme,
             state: doubt ? 'normal' : record.state,
+            // Were it public, every clause would reach it.
+            level: record.level === 'undetermined' ? 'public' : record.level,
             aboutPerson: record.aboutPerson === true,
             publishedUntil: open ? today : record.publishedUntil,
             fields: {
@@ -332,6 +315,7 @@ function isCovered(
     clause =>
       clause.kinds.has(kindOf(subject)) &&
       level !== undefined &&
+      level !== 'undetermined' &&
       shareLevels.indexOf(level) <= shareLevels.indexOf(clause.level) &&
       (clause.lists === undefined || clause.lists.has(list ?? '')) &&
       (!counted || clause.lists?.has('computed-black') === true) &&

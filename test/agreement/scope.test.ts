@@ -1,6 +1,4 @@
 /** What a question gets of an agreement, worked out by hand: who may ask, when, for what, and what is said of the rest. */
-import { readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import type { Agreement, Agreements, Grant, Signed } from '#agreement/agreement.ts'
 import { authorise, checkQuestion, inForce, judge, type Permission, scopeOf } from '#agreement/authorise.ts'
@@ -11,13 +9,10 @@ import type { Query, Want } from '#protocol/message.ts'
 import { Refusal } from '#protocol/refusal.ts'
 import { completeUscc } from '#protocol/subject.ts'
 import { reaches, shareLevels } from '#schema/record.ts'
-import { readVocabulary, type Vocabulary } from '#schema/vocabulary.ts'
-import type { Verified } from '#trust/verify.ts'
+import type { Vocabulary } from '#schema/vocabulary.ts'
+import { vocabulary as shipped } from '../schema/cities.ts'
+import { huizhou, verified } from './verified.ts'
 
-const folder = join(import.meta.dirname, '..', '..', 'federation-config', 'vocabulary')
-const shipped = readVocabulary(
-  readdirSync(folder).map(file => ({ file, text: readFileSync(join(folder, file), 'utf8') })),
-)
 const [ordinary] = shipped.purposes.values()
 if (ordinary === undefined) throw new Error('no purpose')
 const vocabulary: Vocabulary = {
@@ -308,10 +303,10 @@ describe('what a question gets', () => {
 })
 
 describe('a share level', () => {
-  it('reaches itself and what is below it, and never what has none', () => {
+  it('reaches itself and what is below it, and never what has none or an unknown one', () => {
     for (const [i, granted] of shareLevels.entries()) {
       for (const [j, level] of shareLevels.entries()) expect(reaches(granted, level)).toBe(j <= i)
-      expect(reaches(granted, undefined)).toBe(false)
+      for (const none of [undefined, 'undetermined'] as const) expect(reaches(granted, none)).toBe(false)
     }
   })
 })
@@ -319,35 +314,17 @@ describe('a share level', () => {
 describe('a question that was verified', () => {
   const firm = completeUscc('91320281MA1TE100')
 
-  /** A verified question as `verify` gives it, of which authorisation reads the claims and whether it was sealed. */
-  function asked(signed: Signed, over: Partial<Query> = {}, sealed = false): Verified<Query> {
-    const claims: Query = {
-      iss: 'jiangyin',
-      aud: 'huizhou',
-      iat: 1_800_000_000,
-      nbf: 1_800_000_000,
-      exp: 1_800_000_060,
-      jti: '01a20132-2522-7f35-83ee-7b82f9b98e86',
-      agreement: { id: 'a-2026', digest: signed.digest },
-      purpose: 'tendering',
-      matter: '苏澄招〔2026〕1号',
-      subjects: [firm],
-      want: [{ family: 'penalty', fields: ['number'] }],
-      ...over,
-    }
-    return { claims, member: undefined, token: '', hash: '', sealed } as unknown as Verified<Query>
-  }
+  const asked = (signed: Signed, over: Partial<Query> = {}, sealed = false) =>
+    verified(signed, { subjects: [firm], want: [{ family: 'penalty', fields: ['number'] }], ...over }, sealed)
 
   const authority = (signed: Signed) => ({
-    id: 'huizhou',
-    agreements: { all: [signed], find: () => signed, idle: [] },
+    ...huizhou(signed, NOON),
     vocabulary,
     quotas: quotas(
       () => NOON,
       () => 0,
       countInMemory(),
     ),
-    now: () => NOON,
   })
 
   it('is permitted as it was asked, each subject judged for itself, at this instant', async () => {

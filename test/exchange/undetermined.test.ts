@@ -48,6 +48,28 @@ describe('of what cannot be told', () => {
     expect(await six.ask('jiangyin', 'huizhou', firm)).toMatchObject({ records: [], ...unknown('rating') })
   })
 
+  it.each(['9', '', null])('a penalty of Jiangyin with the share level %j makes the penalties unknown', async SYFW => {
+    const firm = newFirm('jiangyin')
+    six.put('jiangyin', 'YW_L_XZCF', firm, { SYFW })
+    expect(await six.ask('huizhou', 'jiangyin', firm)).toMatchObject({ records: [], ...unknown('penalty') })
+  })
+
+  it('a list entry of Jimo that nobody classified makes the lists unknown, and a secret says nothing', async () => {
+    const classified = async (XXFL: string) => {
+      const firm = newFirm('jimo')
+      six.put('jimo', 'LHJC_MD', firm, { XXFL, RDRQ: day(-20).replaceAll('-', '/') }, { MDBH: 'JM000010' })
+      return six.ask('jiangyin', 'jimo', firm)
+    }
+    expect(await classified('社会公开')).toMatchObject({
+      records: [{ shared: { family: 'list' } }],
+      status: 'answered',
+    })
+    for (const word of ['内部', '']) expect(await classified(word)).toMatchObject({ records: [], ...unknown('list') })
+    for (const secret of ['国家秘密', '商业秘密', '个人隐私']) {
+      expect(await classified(secret)).toMatchObject({ records: [], status: 'answered' })
+    }
+  })
+
   it('a penalty of Jimo decided under no rule that its city ends never makes the penalties unknown', async () => {
     const firm = newFirm('jimo')
     six.put('jimo', 'SGS_XZCF-2018', firm, { CF_JDRQ: '2017/09/01', CF_GSJZQ: '2099/12/31' })

@@ -352,8 +352,12 @@ describe('信息分类', () => {
     ])
   })
 
-  test.each(['国家秘密', '商业秘密', '个人隐私', '内部', '', null])('%j is for no other city', XXFL => {
+  test.each(['国家秘密', '商业秘密', '个人隐私'])('%j is for no other city', XXFL => {
     expect(level(XXFL)).toBeUndefined()
+  })
+
+  test.each(['内部', '', null])('%j says nothing of whom it is for', XXFL => {
+    expect(level(XXFL)).toBe('undetermined')
   })
 
   test('keeps a secret, and what nobody classified, at home', async () => {

@@ -104,6 +104,15 @@ describe('a mapping with a fault is refused', () => {
       /^codes.rating-schemes.read/,
     ],
     [
+      'a word that decides, and means something else on other days',
+      'quzhou',
+      edited(form => {
+        form.codes.open.read[1].validTo = '2017-09-11'
+      }),
+      /nothing says which date counts/,
+      /^tables.CF01.level.codes$/,
+    ],
+    [
       'an untranslatable word without a reason',
       'huizhou',
       edited(form => delete form.codes['list-types'].read.at(-1).reason),

@@ -242,10 +242,10 @@ describe('docs/mapping.md', () => {
 })
 
 describe('a word that no list has', () => {
-  test('is said to travel as it stands, to keep its record here, or to make its family unknown', () => {
+  test('is said to travel as it stands, or to keep its record here and make its family unknown', () => {
     const others = new Map(reportOf('ningbo').codes.map(list => [list.list, list.others]))
     expect(others.get('years-2025')).toBe('unknown')
-    expect(others.get('party-types')).toBe('kept')
+    expect(others.get('party-types')).toBe('unknown')
     expect(others.get('levels-tax')).toBe('untranslated')
     expect(describeReport(reportOf('ningbo'))).toContain(
       '其他词 any other word → —   不猜，该记录不提供，该类别为未知 not guessed, its record is not given and its family is unknown',
@@ -259,6 +259,18 @@ describe('a word that no list has', () => {
           if ('constant' in fact) continue
           const found = toShared([{ table: name, subject, row: { [fact.column]: '没有这个词' } }], mappingOf(city))
           expect(found[0]?.state, `${city} ${name}`).toBe('undetermined')
+        }
+      }
+    }
+  })
+
+  test('as a share level, or none where a word has to stand, keeps the row here as one that nobody can judge', () => {
+    for (const city of cityNames) {
+      for (const [name, { level }] of Object.entries(formOf(city).tables)) {
+        if ('constant' in level) continue
+        for (const word of ['没有这个词', '', ' ', null]) {
+          const found = toShared([{ table: name, subject, row: { [level.column]: word } }], mappingOf(city))
+          expect(found[0]?.level, `${city} ${name} ${word}`).toBe('undetermined')
         }
       }
     }

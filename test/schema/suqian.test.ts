@@ -135,8 +135,8 @@ describe('信息使用范围', () => {
     ['0', 'public'],
     ['1', 'government'],
     ['2', 'authorised'],
-    ['3', undefined],
-    [null, undefined],
+    ['3', 'undetermined'],
+    [null, 'undetermined'],
   ])('%s is %s', (SYFW, level) => {
     for (const table of ['T_XZXK', 'T_XZCF', 'T_HHMD', 'T_DSFPJ', 'T_XYCN', 'T_QYHT', 'T_WYSX']) {
       expect(read(table, { SYFW }).level).toBe(level)

@@ -110,9 +110,9 @@ describe('the share level of a record', () => {
     ['0', 'public'],
     ['1', 'government'],
     ['2', 'authorised'],
-    ['3', undefined],
-    [null, undefined],
-  ])('%s is %s; what is not in the list is not shared', (SYFW, level) => {
+    ['3', 'undetermined'],
+    [null, 'undetermined'],
+  ])('%s is %s: what is not in the list is no level', (SYFW, level) => {
     expect(sharedFrom('jiangyin', 'YW_L_SGSXZXK', { SYFW }).level).toBe(level)
   })
 })
