@@ -46,6 +46,8 @@ export async function rememberYesterday({ city, ledger: path, config }: Settings
   for (const days of [2, 1]) {
     const morning = startOfDay(now) - days * DAY + 9 * 60 * MINUTE
     for (const [i, each] of asked.entries()) {
+      // One was refused yesterday, and none the day before: whoever looks for it finds one.
+      if (each.refused !== undefined && days > 1) continue
       await ledger.append(entryOf(each, city, config, morning + i * 47 * MINUTE))
     }
   }

@@ -12,7 +12,7 @@ import type { Federation } from './federation.ts'
 /** Columns of a terminal that every line fits into. */
 const WIDTH = 100
 
-const outcomes: Readonly<Record<string, string>> = { answered: '已答复', refused: '已拒绝', unknown: '未知' }
+const outcomes: Readonly<Record<string, string>> = { answered: '已答复', refused: '未受理', unknown: '未知' }
 const told: ReadonlyMap<string, { readonly zh: string; readonly en: string }> = new Map(Object.entries(refusals))
 
 /** Everything that was played, and what it means: questions, pairs of cities, one enterprise in every city, one record. */
@@ -146,7 +146,7 @@ function legend(played: readonly Played[], { purposes }: Vocabulary): string {
     '“·” 无此约定 not agreed',
     'withheld 不提供的信息种类数 kinds of things kept back by rule',
     '已答复 answered',
-    '已拒绝 refused',
+    '未受理 refused',
     ...[...used].map(purpose => `${purposes.get(purpose)?.zh} ${purpose}`),
     ...titled.map(({ scene }) => `${scene.title?.zh} ${scene.title?.en}`),
     ...[...reasons].map(reason => `${told.get(reason)?.zh} ${reason} ${told.get(reason)?.en ?? ''}`),

@@ -1,13 +1,13 @@
 /** An answer as text for a clerk: whatever is not known, not given or not exact has a line of its own, and nothing reads cleaner than it is. */
 import type { AskAnswer } from '#exchange/ask.ts'
+import { freshnessWords } from '#protocol/freshness.ts'
 import { refusals } from '#protocol/refusal.ts'
 
 const outcomes: Readonly<Record<string, string>> = {
   answered: '已答复 answered',
-  refused: '已拒绝 refused',
+  refused: '未受理 refused',
   unknown: '未知 unknown',
   stale: '数据过期 stale',
-  fresh: '最新 fresh',
 }
 
 /** Why a value stands in none of our columns. */
@@ -65,7 +65,8 @@ function because(reason: { readonly zh: string; readonly en: string; readonly co
 }
 
 function describeFreshness({ family, status, asOf }: NonNullable<Told['freshness']>[number]): string {
-  return `${family} ${outcomes[status] ?? status}${asOf === undefined ? '' : ` ${asOf}`}`
+  const { zh, en } = freshnessWords[status]
+  return `${family} ${zh} ${en.toLowerCase()}${asOf === undefined ? '' : ` ${asOf}`}`
 }
 
 /** What is kept back by rule, a line a kind; the rules for records are mostly the same for all families, and said once. */

@@ -4,6 +4,7 @@ import { encodeQR } from 'qr'
 import { codeOf, type Report } from '#exchange/report.ts'
 import type { Entry, Note, Section } from '#exchange/sections.ts'
 import { canonical, sha256 } from '#protocol/canonical.ts'
+import { freshnessWords } from '#protocol/freshness.ts'
 import { shanghai } from './report-proof.ts'
 
 type Markup = ReturnType<typeof html>
@@ -95,8 +96,6 @@ const outcomes = {
   'not-asked': ['未查询', 'not asked'],
 } as const
 
-const freshnesses = { fresh: ['最新', 'fresh'], stale: ['过期', 'stale'], unknown: ['未知', 'unknown'] } as const
-
 function citiesTable({ cities, families }: Report): Markup {
   const nameOf = new Map(families.map(({ code, zh }) => [code, zh]))
   const row = ({ name, outcome, reason, agreement, freshness, receipt }: Report['cities'][number]) => {
@@ -105,9 +104,9 @@ function citiesTable({ cities, families }: Report): Markup {
     const groups = Map.groupBy(freshness, ({ status, asOf }) => status + dayOf(asOf))
     const ages = [...groups.values()].map(([first, ...same]) => {
       if (first === undefined) return html``
-      const [zh, en] = freshnesses[first.status]
+      const { zh, en } = freshnessWords[first.status]
       const of = [first, ...same].map(({ family }) => nameOf.get(family) ?? family).join('、')
-      return html`<span class="row"><b class="${first.status}">${zh}</b> <span class="en" lang="en">${en}</span>${dayOf(first.asOf)}：${of}</span>`
+      return html`<span class="row"><b class="${first.status}">${zh}</b> <span class="en" lang="en">${en.toLowerCase()}</span>${dayOf(first.asOf)}：${of}</span>`
     })
     const [zh, en] = outcomes[outcome]
     return html`<tr>

@@ -407,7 +407,12 @@ describe('an operator with an empty folder', () => {
     ])
     expect([text?.code, text?.out]).toEqual([0, expect.stringContaining('TCL科技集团股份有限公司')])
     // What is not given is said, and how old the rest is.
-    for (const word of ['数据时间 freshness: licence', '不提供 withheld: licence', '如有则不提供', 'assumed'])
+    for (const word of [
+      '数据时间 freshness: licence 按期 fresh',
+      '不提供 withheld: licence',
+      '如有则不提供',
+      'assumed',
+    ])
       expect(text?.out).toContain(word)
     const told = AskAnswer.parse(JSON.parse(json?.out ?? ''))
     expect(told.peers).toMatchObject([{ peer: 'haiyang', outcome: 'answered', results: [{ status: 'answered' }] }])

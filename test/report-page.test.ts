@@ -74,6 +74,13 @@ describe('the page', () => {
     for (const { zh, en } of file.report.cautions) expect(text).toContain(`${zh} ${en}`)
   })
 
+  it('says how fresh each family of a city is in the words of all other pages', () => {
+    const words = { fresh: '按期 fresh', stale: '逾期 stale', unknown: '未知 unknown' }
+    const stated = file.report.cities.flatMap(({ freshness }) => freshness)
+    expect(stated.map(({ status }) => status)).toContain('fresh')
+    for (const { status } of stated) expect(visible(page)).toContain(words[status])
+  })
+
   it('shows no raw data: no braces, no undefined, no codes of the program for words', () => {
     expect(visible(page)).not.toMatch(/[{}[\]]|undefined|\[object|agreement\.(list|field)|"zh"/)
   })

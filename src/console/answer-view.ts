@@ -1,6 +1,7 @@
 /** An answer in this city's words with the other city's own beside it; what is not known, not given or not exact is said where it belongs. */
 import { html } from 'hono/html'
 import type { AskAnswer } from '#exchange/ask.ts'
+import { freshnessWords } from '#protocol/freshness.ts'
 import type { Value } from '#protocol/message.ts'
 import { refusals } from '#protocol/refusal.ts'
 import { BASE, type Visit } from './desk.ts'
@@ -40,7 +41,7 @@ function outcomeTag(peer: Peer, language: Language): Markup {
 }
 
 function overview({ peers }: AskAnswer, c: Visit): Markup {
-  const language = c.get('language')
+  const [{ agreements }, language] = [c.get('desk').city, c.get('language')]
   const [t, s] = [words[language], shared[language]]
   const records = ({ results }: Peer) => results.reduce((sum, each) => sum + each.records.length, 0)
   return html`<section class="sheet"><h2>${t.cities}</h2><table class="stacked">
@@ -49,7 +50,7 @@ function overview({ peers }: AskAnswer, c: Visit): Markup {
     peer => html`<tr><th scope="row"><a href="#${peer.peer}">${cityName(peer.peer, c)}</a></th>
 <td data-label="${s.outcome}">${outcomeTag(peer, language)}${because(peer.reason, language)}</td>
 <td data-label="${t.records}" class="n">${peer.outcome === 'answered' ? countOf(records(peer), language) : '—'}</td>
-<td data-label="${s.agreement}">${peer.agreement === undefined ? '—' : html`<code>${peer.agreement}</code>`}</td>
+<td data-label="${s.agreement}">${peer.agreement === undefined ? '—' : (agreements.find(peer.agreement)?.text.title[language] ?? peer.agreement)}</td>
 <td data-label="${t.entry}" class="n">${peer.entry === undefined ? '—' : html`<a href="${BASE}/entry/${peer.entry}">${countOf(peer.entry, language)}</a>`}</td></tr>`,
   )}</tbody></table></section>`
 }
@@ -69,7 +70,7 @@ ${because(reason, language)}
 ${results.map(result => resultOf(result, peer, c))}
 ${freshness.length > 0 && freshnessOf(freshness, c)}
 ${withheld.length > 0 && withheldOf(withheld, c)}
-${receipt && html`<p class="soft small">${t.receipt(countOf(receipt.index, language))} ${timeOf(receipt.at)} <code>${receipt.leaf}</code></p>`}
+${receipt && html`<p class="soft small">${t.receipt(countOf(receipt.index, language))}${timeOf(receipt.at)}${t.leaf}<code>${receipt.leaf}</code></p>`}
 </section>`
 }
 
@@ -110,8 +111,10 @@ function recordOf(record: Told, peer: Peer, c: Visit): Markup {
     ...(sent.notice ? [t.notice] : []),
     ...(sent.territorial ? [t.territorial] : []),
   ]
-  const title = local.title ?? familyName(sent.family, c)
-  return html`<section><h4>${title} <span class="soft small"><bdi>${sent.id}</bdi></span>${marks.map(mark => html` <span class="tag warn">${mark}</span>`)}</h4>
+  const named = familyName(sent.family, c)
+  // Our tables have Chinese names alone.
+  const title = language === 'zh' ? (local.title ?? named) : named
+  return html`<section><h4>${title} <span class="soft small">${t.number} <bdi>${sent.id}</bdi></span>${marks.map(mark => html` <span class="tag warn">${mark}</span>`)}</h4>
 ${recognitionOf(record, language)}
 <table class="stacked"><thead><tr><th scope="col">${t.field}</th><th scope="col">${t.here}</th><th scope="col">${t.there(cityName(peer.peer, c))}</th></tr></thead>
 <tbody>${rowsOf(record, c).map(
@@ -216,17 +219,16 @@ const freshHues = { fresh: 'good', stale: 'bad', unknown: 'warn' } as const
 
 function freshnessOf(freshness: NonNullable<Peer['freshness']>, c: Visit): Markup {
   const language = c.get('language')
-  const [t, s] = [words[language], shared[language]]
+  const t = words[language]
   return html`<details><summary>${t.freshness}</summary><table><thead><tr><th scope="col">${t.family}</th><th scope="col">${t.asOf}</th><th scope="col">${t.state}</th></tr></thead>
-<tbody>${freshness.map(({ family, asOf, status }) => html`<tr><th scope="row">${familyName(family, c)}</th><td>${asOf === undefined ? '—' : timeOf(asOf)}</td><td><span class="tag ${freshHues[status]}">${status === 'unknown' ? s.unknown : status === 'stale' ? t.late : t.fresh}</span></td></tr>`)}</tbody></table></details>`
+<tbody>${freshness.map(({ family, asOf, status }) => html`<tr><th scope="row">${familyName(family, c)}</th><td>${asOf === undefined ? '—' : timeOf(asOf)}</td><td><span class="tag ${freshHues[status]}">${freshnessWords[status][language]}</span></td></tr>`)}</tbody></table></details>`
 }
 
 /** What is kept back, by rule. It says what kind of thing, never that there is one. */
 function withheldOf(withheld: NonNullable<Peer['withheld']>, c: Visit): Markup {
   const [{ vocabulary }, language] = [c.get('desk').city, c.get('language')]
   const t = words[language]
-  const rule = (code: keyof typeof refusals) =>
-    html`<span class="row small">${refusals[code][language]} <code class="soft">${code}</code></span>`
+  const rule = (code: keyof typeof refusals) => html`<span class="row small">${refusals[code][language]}</span>`
   const named = withheld.flatMap(each => {
     if ('records' in each) return []
     const fields = vocabulary.families.get(each.family)?.fields
@@ -290,7 +292,7 @@ const words = spoken({
   inPart: { zh: '已答复，但不完整', en: 'Answered, not in full' },
   partly: { zh: '部分类别未知', en: 'Partly unknown' },
   stale: { zh: '数据过期', en: 'Stale' },
-  noCode: { zh: '代码无效', en: 'no lawful code' },
+  noCode: { zh: '代码无效', en: 'invalid code' },
   doubt: { zh: '代码的校验位不符，请以名称核对。', en: 'The check character does not fit: compare the name.' },
   nothingKnown: { zh: '情况未知，不表示没有记录。', en: 'Nothing is known; that does not mean that there is nothing.' },
   noRecord: { zh: '未查到可提供的记录。', en: 'No record that may be given.' },
@@ -328,13 +330,13 @@ const words = spoken({
   family: { zh: '信息类别', en: 'Family' },
   asOf: { zh: '截至', en: 'As of' },
   state: { zh: '状态', en: 'State' },
-  fresh: { zh: '按期', en: 'Fresh' },
-  late: { zh: '逾期', en: 'Stale' },
   withheld: { zh: '按规则不提供的内容', en: 'What is withheld, by rule' },
   notGiven: { zh: '不提供：', en: 'Not given:' },
-  ifAny: { zh: '如有则不提供：', en: 'Kept back, if there are any:' },
+  ifAny: { zh: '如有则不提供：', en: 'Not given, if there are any:' },
   whole: { zh: '整类', en: 'all of it' },
-  receipt: (index: string) => ({ zh: `对方日志第 ${index} 条，`, en: `In their ledger entry ${index},` }),
+  receipt: (index: string) => ({ zh: `对方日志第 ${index} 条，`, en: `In their ledger: entry ${index}, ` }),
+  leaf: { zh: '，条目摘要 ', en: ', digest ' },
+  number: { zh: '记录编号', en: 'record' },
   comma: { zh: '、', en: ', ' },
   semicolon: { zh: '；', en: '; ' },
 })
