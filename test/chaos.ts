@@ -1,20 +1,19 @@
 /** Three gateways of one city on one PostgreSQL, asked without pause while they, and it, are killed one after the other. */
 import type { ChildProcess } from 'node:child_process'
-import { randomInt, randomUUIDv7 } from 'node:crypto'
+import { randomInt } from 'node:crypto'
 import { once } from 'node:events'
-import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { cpSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { Pool } from 'undici'
 import { createLedgerAt, openLedgerAt, openLogStoreAt, verifyLedgerAt } from '#ledger/open.ts'
 import { filledTiles } from '#ledger/tree.ts'
-import { digest } from '#protocol/canonical.ts'
 import { Answer, types } from '#protocol/message.ts'
-import { readIdentity } from '../src/configuration.ts'
-import { callerTls, freePort, makeFederation } from '../src/federation.ts'
+import { freePort, makeFederation } from '../src/federation.ts'
 import { endProcess, startProcess } from '../src/process.ts'
-import { agreementId, claimsIn } from './federation.ts'
+import { claimsIn } from './federation.ts'
+import { questions } from './questions.ts'
 import { startPostgres } from './source/postgres.ts'
 
 const GATEWAYS = 3
@@ -53,12 +52,10 @@ export async function chaos(kills: number): Promise<Outcome> {
     edit: agreement => Object.assign(agreement, { quota: { questionsPerMinute: 1e9, subjectsPerDay: 1e9 } }),
   })
   const { environment, settings } = federation.city('jiangyin')
-  const { keys, members } = await readIdentity(federation.city('huizhou').settings, Date.now, [])
-  if (keys === undefined || members === undefined) throw new Error('no keys')
-  const { signer } = keys
-  const connect = callerTls(keys, members)
-  const text: unknown = JSON.parse(readFileSync(join(settings.config, 'agreements', `${agreementId}.json`), 'utf8'))
-  const agreement = { id: agreementId, digest: digest(text) }
+  const { question, tls } = await questions(federation, {
+    subjects: ['91320281250344877K'],
+    want: [{ family: 'licence' }],
+  })
 
   const gateways: Gateway[] = []
   stack.defer(async () => {
@@ -80,7 +77,7 @@ export async function chaos(kills: number): Promise<Outcome> {
     }
     const pool = new Pool(`https://127.0.0.1:${peers}`, {
       connections: LANES,
-      connect,
+      connect: tls,
       bodyTimeout: 20_000,
       headersTimeout: 20_000,
     })
@@ -117,23 +114,6 @@ export async function chaos(kills: number): Promise<Outcome> {
         await setTimeout(50)
       }
     }
-  }
-  const question = () => {
-    const iat = Math.floor(Date.now() / 1000)
-    const claims = {
-      iss: 'huizhou',
-      aud: 'jiangyin',
-      iat,
-      nbf: iat,
-      exp: iat + 60,
-      jti: randomUUIDv7(),
-      agreement,
-      purpose: 'tendering',
-      matter: '惠招〔2026〕118号',
-      subjects: ['91320281250344877K'],
-      want: [{ family: 'licence' }],
-    }
-    return { jti: claims.jti, token: signer(types.query, JSON.stringify(claims)).token }
   }
   /** Seconds until the next answer. */
   const nextAnswer = async () => {

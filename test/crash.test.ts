@@ -1,9 +1,8 @@
 /** A gateway as a process of its own is killed and ended under load: what reached the caller is in the ledger, and nothing is lost that need not be. */
 import type { ChildProcess } from 'node:child_process'
-import { randomUUIDv7 } from 'node:crypto'
 import { subscribe } from 'node:diagnostics_channel'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { connect, type TLSSocket } from 'node:tls'
@@ -11,12 +10,11 @@ import { Pool } from 'undici'
 import { afterAll, describe, expect, it } from 'vitest'
 import { openLedger } from '#ledger/sqlite.ts'
 import { verifyLedger } from '#ledger/verify.ts'
-import { digest } from '#protocol/canonical.ts'
 import { Answer, types } from '#protocol/message.ts'
-import { readIdentity } from '../src/configuration.ts'
-import { callerTls, makeFederation } from '../src/federation.ts'
+import { makeFederation } from '../src/federation.ts'
 import { endProcess, startProcess } from '../src/process.ts'
-import { agreementId, claimsIn } from './federation.ts'
+import { claimsIn } from './federation.ts'
+import { questions } from './questions.ts'
 
 const LANES = 16
 
@@ -41,28 +39,10 @@ async function scene() {
     edit: agreement => Object.assign(agreement, { quota: { questionsPerMinute: 1e9, subjectsPerDay: 1e9 } }),
   })
   const { environment, settings } = federation.city('jiangyin')
-  const { keys, members } = await readIdentity(federation.city('huizhou').settings, Date.now, [])
-  if (keys === undefined || members === undefined) throw new Error('no keys')
-  const text: unknown = JSON.parse(readFileSync(join(settings.config, 'agreements', `${agreementId}.json`), 'utf8'))
-  const agreement = { id: agreementId, digest: digest(text) }
-  const tls = callerTls(keys, members)
-  const question = () => {
-    const iat = Math.floor(Date.now() / 1000)
-    const claims = {
-      iss: 'huizhou',
-      aud: 'jiangyin',
-      iat,
-      nbf: iat,
-      exp: iat + 60,
-      jti: randomUUIDv7(),
-      agreement,
-      purpose: 'tendering',
-      matter: '惠招〔2026〕118号',
-      subjects: ['91320281250344877K', '91320281XXXXXX0197'],
-      want: [{ family: 'licence' }, { family: 'penalty' }],
-    }
-    return { jti: claims.jti, token: keys.signer(types.query, JSON.stringify(claims)).token }
-  }
+  const { question, tls } = await questions(federation, {
+    subjects: ['91320281250344877K', '91320281XXXXXX0197'],
+    want: [{ family: 'licence' }, { family: 'penalty' }],
+  })
   return {
     question,
     tls,

@@ -1,5 +1,6 @@
 /** Every entry of the ledger is seen once and in order, old ones and new ones, by whoever counts or watches; no answer waits for it. */
 import type { Ledger, Recorded } from '#ledger/ledger.ts'
+import { firstSince } from '#ledger/since.ts'
 
 /** Entries read at a time: reading them blocks the event loop, and this many take a few milliseconds. */
 const STEP = 100
@@ -97,17 +98,4 @@ export function follow(
       await running
     },
   }
-}
-
-/** The first index whose entry is of this instant or later, to be trusted as far as clocks went forward. */
-async function firstSince(ledger: Ledger, instant: string): Promise<number> {
-  let low = 0
-  let high = await ledger.count()
-  while (low < high) {
-    const middle = Math.floor((low + high) / 2)
-    const found = await ledger.entry(middle)
-    if (found === undefined || found.entry.at >= instant) high = middle
-    else low = middle + 1
-  }
-  return low
 }

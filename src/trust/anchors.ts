@@ -6,6 +6,7 @@ import type { Fault } from '#protocol/fault.ts'
 import { refuse } from '#protocol/refusal.ts'
 import {
   type Certificate,
+  type Crl,
   type CrlStore,
   crlStore,
   type PathInput,
@@ -91,6 +92,16 @@ export function readLists(certs: string, crls: CrlStore, faults: Fault[]): void 
       })
     }
   }
+}
+
+/** The newest revocation list of each key of each issuer, among all that are held. */
+export function newestLists({ crls }: Anchors): readonly Crl[] {
+  const newest = new Map<string, Crl>()
+  for (const list of crls.list()) {
+    const issuer = `${list.issuer.key} ${list.keyId}`
+    if (list.number > (newest.get(issuer)?.number ?? -1n)) newest.set(issuer, list)
+  }
+  return [...newest.values()]
 }
 
 /**

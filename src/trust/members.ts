@@ -33,6 +33,7 @@ import {
   readConfiguration,
   readRoll,
 } from './statement.ts'
+import { pemBlock } from './x509.ts'
 
 export type Member = {
   readonly id: string
@@ -150,6 +151,7 @@ export async function readMembers(
     const rolled = roll === undefined ? 'known' : await take(roll, at)
     const admitted = held?.roll.members.find(({ id }) => id === city)
     if (held === undefined || admitted === undefined) throw refuse('token.issuer', `${city} is not on the roll`)
+    // Of two of one second the first that was heard stays: a city dates each a second later than the one before.
     if (made <= (held.said.get(city)?.made ?? 0)) return rolled === 'taken' ? 'taken' : 'known'
     const before = held.byId.get(city)
     const after = build(admitted, { described, made }, held.roll.rules)
@@ -232,7 +234,7 @@ export async function readMembers(
     keepLists() {
       if (kept === undefined) return
       for (const crl of anchors.crls.proven())
-        writeWhole(join(kept, 'crls'), `${sha256(`${crl.issuer.key} ${crl.keyId}`)}.pem`, pemOfList(crl.der))
+        writeWhole(join(kept, 'crls'), `${sha256(`${crl.issuer.key} ${crl.keyId}`)}.pem`, pemBlock(crl.der, 'X509 CRL'))
     },
   }
 }
@@ -307,14 +309,6 @@ function readChains(folder: string): Certificate[][] {
       return []
     }
   })
-}
-
-function pemOfList(der: Uint8Array): string {
-  const lines =
-    Buffer.from(der)
-      .toString('base64')
-      .match(/.{1,64}/g) ?? []
-  return `-----BEGIN X509 CRL-----\n${lines.join('\n')}\n-----END X509 CRL-----\n`
 }
 
 /** Whether the federation's authority says that the key is the city's: what anybody publishes besides is not worth the disk. */

@@ -19,7 +19,7 @@ import {
 import { element, identifier, unsigned } from './der-writer.ts'
 import { type Algorithm, algorithmOf } from './jws.ts'
 import { signSm2, verifySm2 } from './sm2.ts'
-import { extension, pemBlocks } from './x509.ts'
+import { extension, pemBlock, pemBlocks } from './x509.ts'
 
 const UTF8_STRING = 0x0c
 const COMMON_NAME = '2.5.4.3'
@@ -102,7 +102,7 @@ export function requestFor(key: KeyObject, city: string, use: CertifiedUse): str
     element(constructed(0), attribute(EXTENSION_REQUEST, element(SEQUENCE, ...extensionsOf(city, use)))),
   )
   const signature = bits(0, kinds[alg].sign(info, key))
-  return pem('CERTIFICATE REQUEST', element(SEQUENCE, info, Buffer.from(kinds[alg].signature, 'hex'), signature))
+  return pemBlock(element(SEQUENCE, info, Buffer.from(kinds[alg].signature, 'hex'), signature), 'CERTIFICATE REQUEST')
 }
 
 /**
@@ -165,9 +165,4 @@ function extensionsOf(city: string, use: CertifiedUse): Buffer[] {
 
 function bits(unused: number, bytes: Uint8Array): Buffer {
   return element(BIT_STRING, Buffer.of(unused), bytes)
-}
-
-function pem(label: string, der: Buffer): string {
-  const lines = der.toString('base64').match(/.{1,64}/g) ?? []
-  return `-----BEGIN ${label}-----\n${lines.join('\n')}\n-----END ${label}-----\n`
 }

@@ -135,6 +135,15 @@ export function pemBlocks(pem: string, label: string): readonly Uint8Array[] {
   })
 }
 
+/** The one PEM block of some DER (RFC 7468 section 3), lines of 64 characters, with the line feed at its end. */
+export function pemBlock(der: Uint8Array, label: string): string {
+  const lines =
+    Buffer.from(der)
+      .toString('base64')
+      .match(/.{1,64}/g) ?? []
+  return `-----BEGIN ${label}-----\n${lines.join('\n')}\n-----END ${label}-----\n`
+}
+
 /** Splits what is signed from its signature (RFC 5280 sections 4.1 and 5.1, the same for both). */
 export function readSigned(der: Uint8Array) {
   const outer = Fields.of(der)

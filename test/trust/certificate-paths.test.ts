@@ -7,7 +7,6 @@ import {
   CLIENT_AUTH,
   type CrlStore,
   crlStore,
-  type PathInput,
   pathCache,
   readCertificate,
   readCrls,
@@ -30,26 +29,7 @@ import {
   makeRoot,
   resign,
 } from '../certificates.ts'
-
-const at = new Date()
-type More = Partial<Omit<PathInput, 'leaf' | 'untrusted' | 'roots'>>
-
-function question(leaf: Made, untrusted: readonly Made[], roots: readonly Made[], more: More = {}): PathInput {
-  const read = ({ certificate }: Made) => readCertificate(certificate)
-  return {
-    leaf: read(leaf),
-    untrusted: untrusted.map(read),
-    roots: roots.map(read),
-    at,
-    profile: 'rfc5280',
-    ...more,
-  }
-}
-
-function verdict(...asked: Parameters<typeof question>): string {
-  const result = validatePath(question(...asked))
-  return result.ok ? 'accepted' : result.reason
-}
+import { ask, type More, verdict } from './path.ts'
 
 async function listsOf(...issuers: readonly Made[]): Promise<CrlStore> {
   const store = crlStore()
@@ -436,7 +416,7 @@ describe('what is found', () => {
     for (const each of [root, issuer]) {
       for (const crl of readCrls(await makeCrl({ issuer: each, thisUpdate, nextUpdate }))) crls.add(crl)
     }
-    const of = (more: More) => validatePath(question(leaf, [issuer], [root], { crls, ...more }))
+    const of = (more: More) => validatePath(ask(leaf, [issuer], [root], { crls, ...more }))
     expect(of({})).toMatchObject({ ok: true, notBefore: thisUpdate, notAfter: nextUpdate })
     const grace = 3_600_000
     expect(of({ grace })).toMatchObject({ ok: true, notAfter: new Date(+nextUpdate + grace) })
@@ -445,10 +425,10 @@ describe('what is found', () => {
   test('names a city under the federation’s profile alone', async () => {
     const member = await makeMember({ city: 'hangzhou', issuer })
     const crls = await listsOf(root, issuer)
-    expect(validatePath(question(member, [issuer], [root], { crls, profile: 'federation' }))).toMatchObject({
+    expect(validatePath(ask(member, [issuer], [root], { crls, profile: 'federation' }))).toMatchObject({
       city: 'hangzhou',
     })
-    const plain = validatePath(question(member, [issuer], [root], { crls }))
+    const plain = validatePath(ask(member, [issuer], [root], { crls }))
     expect([plain.ok, 'city' in plain]).toEqual([true, false])
   })
 })
@@ -503,25 +483,25 @@ describe('what is remembered', () => {
       for (const crl of readCrls(await makeCrl({ issuer: each, thisUpdate, nextUpdate }))) crls.add(crl)
     }
     const validate = pathCache()
-    const asked = question(leaf, [issuer], [root], { crls })
+    const asked = ask(leaf, [issuer], [root], { crls })
     const first = validate(asked)
-    for (const then of [thisUpdate, nextUpdate, at]) expect(validate({ ...asked, at: then })).toBe(first)
+    for (const then of [thisUpdate, nextUpdate, asked.at]) expect(validate({ ...asked, at: then })).toBe(first)
     expect(validate({ ...asked, at: new Date(+thisUpdate - 1000) })).toMatchObject({ reason: 'revocation.not-yet' })
   })
 
   test('serves a question whose lists are of the same instant, and no other', () => {
     const validate = pathCache()
-    const asked = question(leaf, [issuer], [root])
+    const asked = ask(leaf, [issuer], [root])
     const first = validate(asked)
-    expect(validate({ ...asked, listsAt: new Date(+at) })).toBe(first)
-    expect(validate({ ...asked, listsAt: new Date(+at + 1000) })).not.toBe(first)
+    expect(validate({ ...asked, listsAt: new Date(+asked.at) })).toBe(first)
+    expect(validate({ ...asked, listsAt: new Date(+asked.at + 1000) })).not.toBe(first)
   })
 
   test('is of these roots and these issuers, not of as many others', async () => {
     const validate = pathCache()
     const other = await makeRoot({ subject: 'CN=Other Root' })
-    expect(validate(question(leaf, [issuer], [root])).ok).toBe(true)
-    expect(validate(question(leaf, [issuer], [other])).ok).toBe(false)
-    expect(validate(question(leaf, [other], [root])).ok).toBe(false)
+    expect(validate(ask(leaf, [issuer], [root])).ok).toBe(true)
+    expect(validate(ask(leaf, [issuer], [other])).ok).toBe(false)
+    expect(validate(ask(leaf, [other], [root])).ok).toBe(false)
   })
 })

@@ -18,6 +18,7 @@ import {
   SEQUENCE,
 } from '#trust/der.ts'
 import { element, fromDer, type Made, makeIssuer, makeLeaf, makeRoot, memberSigning, resign } from '../certificates.ts'
+import { bytes, first } from './bytes.ts'
 
 let root: Made
 let issuer: Made
@@ -27,13 +28,6 @@ beforeAll(async () => {
   issuer = await makeIssuer({ issuer: root })
   leaf = await makeLeaf({ issuer, purposes: [memberSigning], uri: ['xinqiao://hangzhou.city'] })
 })
-
-const bytes = (hex: string) => new Uint8Array(Buffer.from(hex, 'hex'))
-const first = (hex: string) => {
-  const [one] = elementsOf(bytes(hex))
-  if (one === undefined) throw new Malformed('nothing')
-  return one
-}
 
 describe('DER', () => {
   test.each([
@@ -48,7 +42,7 @@ describe('DER', () => {
     ['a second element behind', '30030201010500'],
     ['another tag', '3103020101'],
   ])('with %s is not one SEQUENCE', (_what, hex) => {
-    expect(() => onlyElement(bytes(hex.replaceAll(' ', '')), SEQUENCE)).toThrow(Malformed)
+    expect(() => onlyElement(bytes(hex), SEQUENCE)).toThrow(Malformed)
   })
 
   test('of 128 and of 256 bytes has its length in one and in two long bytes', () => {

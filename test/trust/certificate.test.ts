@@ -8,14 +8,7 @@ import {
   KeyUsagesExtension,
 } from '@peculiar/x509'
 import { beforeAll, describe, expect, test } from 'vitest'
-import {
-  CLIENT_AUTH,
-  type PathInput,
-  pathCache,
-  readCertificate,
-  SERVER_AUTH,
-  validatePath,
-} from '#trust/certificate.ts'
+import { CLIENT_AUTH, pathCache, readCertificate, SERVER_AUTH, validatePath } from '#trust/certificate.ts'
 import { crlStore, readCrls } from '#trust/revocation.ts'
 import {
   daysFromNow,
@@ -28,27 +21,7 @@ import {
   makeRoot,
   resign,
 } from '../certificates.ts'
-
-const at = new Date()
-
-type Question = Partial<Omit<PathInput, 'leaf' | 'untrusted' | 'roots'>>
-
-function ask(leaf: Made, untrusted: readonly Made[], roots: readonly Made[], more: Question = {}) {
-  const read = (made: Made) => readCertificate(made.certificate)
-  return {
-    leaf: read(leaf),
-    untrusted: untrusted.map(read),
-    roots: roots.map(read),
-    at,
-    profile: 'rfc5280',
-    ...more,
-  } as const
-}
-
-function verdict(...question: Parameters<typeof ask>): string {
-  const result = validatePath(ask(...question))
-  return result.ok ? 'accepted' : result.reason
-}
+import { ask, verdict } from './path.ts'
 
 let root: Made
 let issuer: Made

@@ -17,13 +17,7 @@ import {
 } from '#trust/der.ts'
 import { readKeyIdentifier } from '#trust/x509.ts'
 import { element, fromDer, type Made, makeIssuer, makeLeaf, makeRoot, resign } from '../certificates.ts'
-
-const bytes = (hex: string) => new Uint8Array(Buffer.from(hex.replaceAll(' ', ''), 'hex'))
-const first = (hex: string) => {
-  const [one] = elementsOf(bytes(hex))
-  if (one === undefined) throw new RangeError('nothing')
-  return one
-}
+import { bytes, first } from './bytes.ts'
 
 describe('an element', () => {
   it.each(['1f00', '3f00', 'bf00', 'ff00', '5f00'])('has a tag of one byte: %s', hex => {
