@@ -1,8 +1,9 @@
 /** What the files of a city say is read whole and checked whole: a configuration, or every fault of every file at once. */
-import { existsSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { type Agreements, isConfidential, readAgreements } from '#agreement/agreement.ts'
 import { type MeasureList, readMeasures } from '#agreement/measures.ts'
+import type { Watched } from '#console/lookout.ts'
 import { readThresholds, THRESHOLDS } from '#console/thresholds.ts'
 import { sha256 } from '#protocol/canonical.ts'
 import { type ConfigFile, ConfigurationError, type Fault } from '#protocol/fault.ts'
@@ -12,12 +13,14 @@ import { checkKeyFiles, type Keys, readKeys } from '#trust/keys.ts'
 import { jsonFiles, type LiveMembers, type Member, type Members, readMembers } from '#trust/members.ts'
 import type { Settings } from './settings.ts'
 
-/** What words mean and who may see what: one value, and never a part of it from another day than the rest. */
+/** What words mean, who may see what, and what stands out: one value, and never a part of it from another day than the rest. */
 export type Meaning = {
   readonly vocabulary: Vocabulary
   readonly mapping: CompiledMapping
   readonly measures: ReadonlyMap<string, MeasureList>
   readonly agreements: Agreements
+  /** What counts as unusual use. */
+  readonly unusual: Watched
   /** SHA-256 of every file that it was read from, by its path in the folder; of an agreement the digest that its parties signed. */
   readonly digests: Readonly<Record<string, string>>
 }
@@ -28,7 +31,7 @@ export type Configuration = Meaning & { readonly members: LiveMembers; readonly 
 /** Where what makes a city's identity lies; a subset of Settings. */
 export type Places = Pick<Settings, 'city' | 'config' | 'certs' | 'keys' | 'data' | 'passphrase'> & {
   readonly keeps?: true
-  /** Where vocabulary, mapping, measures and agreements are read from, where that is not `config`. */
+  /** Where all that is taken up at a reload is read from, where that is not `config`. */
   readonly meaning?: string | undefined
 }
 
@@ -47,8 +50,8 @@ export async function readConfiguration(places: Places, now: () => number): Prom
 }
 
 /**
- * Reads vocabulary, mapping, measures and agreements, as members and keys of now judge them. Pushes every fault to `faults`;
- * undefined where there was one. `now` is epoch milliseconds.
+ * Reads vocabulary, mapping, measures, agreements and thresholds, as members and keys of now judge them. Pushes every fault to
+ * `faults`; undefined where there was one. `now` is epoch milliseconds.
  */
 export function readMeaning(
   { city, config: whole, meaning: config = whole }: Places,
@@ -77,15 +80,33 @@ export function readMeaning(
   const mapping = vocabulary && collect(() => readMapping(file(`mappings/${city}.json`), vocabulary))
   const measures = vocabulary && collect(() => readMeasures(files('measures'), vocabulary))
   const agreements = vocabulary && readAgreements(config, city, members, vocabulary, now, faults)
-  // Taken up at the start alone, and checked with the rest, so that every fault is told at once.
-  if (readThresholds(config, faults).own) file(THRESHOLDS)
+  const unusual = readThresholds(config, faults)
+  if (unusual.own) file(THRESHOLDS)
   for (const { text, digest } of agreements?.all ?? []) digests[`agreements/${text.id}.json`] = digest
   if (keys?.openers.size === 0 && agreements?.all.some(isConfidential)) {
     const problem = 'an agreement demands confidentiality, and we have no encryption key'
     faults.push({ file: 'encryption.pem', path: '', problem, remedy: 'make one with `xinqiao keys new encryption`' })
   }
   if (faults.length > 0 || mapping === undefined || measures === undefined || agreements === undefined) return undefined
-  return { vocabulary: mapping.vocabulary, mapping, measures, agreements, digests }
+  return { vocabulary: mapping.vocabulary, mapping, measures, agreements, unusual, digests }
+}
+
+/** The folders that `readMeaning` reads. */
+const FOLDERS = ['vocabulary', 'mappings', 'measures', 'agreements']
+
+/**
+ * Copies what `readMeaning` reads of one folder into another, which is made for us alone: byte for byte, signatures too, and what
+ * links lead to in their place. Throws what the system does; then a part may be there.
+ */
+export function copyMeaning(from: string, to: string): void {
+  const folders = FOLDERS.filter(folder => existsSync(join(from, folder)))
+  const files = folders.flatMap(folder => readdirSync(join(from, folder)).map(name => join(folder, name)))
+  mkdirSync(to, { recursive: true, mode: 0o700 })
+  for (const file of existsSync(join(from, THRESHOLDS)) ? [...files, THRESHOLDS] : files) {
+    if (!statSync(join(from, file)).isFile()) continue
+    mkdirSync(dirname(join(to, file)), { recursive: true, mode: 0o700 })
+    copyFileSync(join(from, file), join(to, file))
+  }
 }
 
 /** Who belongs, who we are among them, and our keys: all that signing an agreement needs. Pushes to `faults`. */

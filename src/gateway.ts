@@ -10,6 +10,7 @@ import { getRequestListener } from '@hono/node-server'
 import { type Logger, pino } from 'pino'
 import { type Counts, countInMemory } from '#agreement/counts.ts'
 import { quotas } from '#agreement/quota.ts'
+import { THRESHOLDS } from '#console/thresholds.ts'
 import { openWorkbench } from '#console/workbench.ts'
 import { openAcquaintance } from '#exchange/acquaint.ts'
 import type { City } from '#exchange/city.ts'
@@ -25,6 +26,7 @@ import type { Keys } from '#trust/keys.ts'
 import type { Members } from '#trust/members.ts'
 import { type NamedProxy, openCallers, readProxy } from '#trust/proxy.ts'
 import { readConfiguration } from './configuration.ts'
+import { openConfigured } from './configured.ts'
 import { openDoor } from './door.ts'
 import type { Processes } from './health.ts'
 import { openMetrics } from './metrics.ts'
@@ -61,7 +63,7 @@ export type Role = {
   readonly others?: () => Promise<readonly object[]>
   /** How the other processes stand. */
   readonly processes?: () => Processes
-  /** Where vocabulary, mapping, measures and agreements lie, as another process took them up. */
+  /** Where all that is taken up at a reload lies, where that is not the folder of the configuration. */
   readonly meaning?: string
 }
 
@@ -105,8 +107,10 @@ export async function startGateway(
     now,
     log,
     metrics,
-    leads: role.inside,
+    inside: role.inside,
   })
+  // Several gateways record in one PostgreSQL; in a file nobody does but us.
+  const newestNote = isPostgres(settings.ledger) ? undefined : join(settings.data, 'configured')
   const running = opened.use(
     await openCity(
       places,
@@ -127,10 +131,11 @@ export async function startGateway(
       read,
       ({ mapping }) => gather(openSources(settings.sources, mapping)),
       log,
-      role.inside,
+      role.inside ? openConfigured(transparency.ledger, settings.city, now, newestNote) : undefined,
     ),
   )
   const proxy = settings.proxyCertificate === undefined ? undefined : readProxy(settings.proxyCertificate, now())
+  const door = openDoor({ turned: why => metrics.turned.inc({ why }) }, now)
   const parts: Parts = {
     running,
     transparency,
@@ -141,11 +146,28 @@ export async function startGateway(
     processes: role.processes,
     log,
     callers: openCallers(members, proxy, now),
-    door: openDoor({ turned: why => metrics.turned.inc({ why }) }, now),
+    door,
     workbench: role.inside
-      ? opened.use(openWorkbench({ ...settings, ...settings.staff, ledger, registry: metrics.registry, log, now }))
+      ? opened.use(
+          openWorkbench({
+            ...settings,
+            ...settings.staff,
+            unusual: read.unusual,
+            ledger,
+            registry: metrics.registry,
+            log,
+            now,
+          }),
+        )
       : undefined,
   }
+  metrics.gauge('xinqiao_questions_in_flight', 'Questions being answered now', () => door.seated)
+  metrics.gauge(
+    'xinqiao_strangers',
+    'Open connections that have not shown the certificate of a member',
+    () => door.strangers,
+  )
+  if (role.inside) metrics.gauge('xinqiao_ledger_entries', 'Entries in the ledger', ledger.count)
   const peers = role.outside ? opened.adopt(peerServer(parts, read.keys, proxy), stop) : undefined
   const within = role.inside ? opened.adopt(insideServer(inside(parts), settings), stop) : undefined
   if (within !== undefined) await listen(within, settings.insideListen)
@@ -166,7 +188,11 @@ export async function startGateway(
     get city() {
       return running.city()
     },
-    reload: running.reload,
+    async reload(brought) {
+      const changed = await running.reload(brought)
+      if (changed.includes(THRESHOLDS)) await parts.workbench?.lookout.goBy(running.unusual())
+      return changed
+    },
     standing: running.standing,
     transparency,
     metrics: () => metrics.registry.getMetricsAsJSON(),

@@ -15,6 +15,21 @@ export function openMetrics() {
       others.length === 0
         ? registry.metrics()
         : AggregatorRegistry.aggregate([await registry.getMetricsAsJSON(), ...others]).metrics(),
+    /** Adds a gauge that is read whenever the metrics are; while it cannot be, it has no sample, and all others are told. */
+    gauge(name: string, help: string, read: () => number | Promise<number>): void {
+      new Gauge({
+        name,
+        help,
+        registers,
+        async collect() {
+          try {
+            this.set(await read())
+          } catch {
+            this.remove()
+          }
+        },
+      })
+    },
     /** The samples of `seconds`, added up likewise. */
     taken: async (others: readonly object[] = []) => {
       const all =
@@ -40,19 +55,12 @@ export function openMetrics() {
       buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5],
       registers,
     }),
-    inFlight: new Gauge({ name: 'xinqiao_questions_in_flight', help: 'Questions being answered now', registers }),
-    strangers: new Gauge({
-      name: 'xinqiao_strangers',
-      help: 'Open connections that have not shown the certificate of a member',
-      registers,
-    }),
     turned: new Counter({
       name: 'xinqiao_connections_refused_total',
       help: 'Connections that were cut off, by what they were beyond',
       labelNames: ['why'] as const,
       registers,
     }),
-    ledgerEntries: new Gauge({ name: 'xinqiao_ledger_entries', help: 'Entries in the ledger', registers }),
     ready: new Gauge({
       name: 'xinqiao_ready',
       help: '1 where a readiness check holds, 0 where it does not',

@@ -5,15 +5,19 @@ import { digest } from '#protocol/canonical.ts'
 import { ConfigurationError, type Fault } from '#protocol/fault.ts'
 import type { Sources } from '#source/source.ts'
 import { type Meaning, type Places, readMeaning } from './configuration.ts'
+import type { Configured } from './configured.ts'
 
 /** What of a city does not depend on the files that are taken up anew; members and keys see to themselves. */
 export type Lasting = Omit<City, 'agreements' | 'vocabulary' | 'mapping' | 'measures' | 'sources'>
+
+/** Of every file by its path, as `Meaning` has them. */
+type Digests = Meaning['digests']
 
 /** Which configuration holds, and what became of the last attempt to take up another. */
 export type Standing = {
   /** Digest of the digests of all files. */
   readonly digest: string
-  readonly digests: Readonly<Record<string, string>>
+  readonly digests: Digests
   /** Epoch milliseconds. */
   readonly since: number
   /** Why the files as they are on disk were not taken, where the last attempt failed. */
@@ -24,12 +28,14 @@ export type Running = AsyncDisposable & {
   /** The city as of now: taken once for a question, and kept to its end. */
   readonly city: () => City
   readonly standing: () => Standing
+  /** What counts as unusual use by the configuration that holds. */
+  readonly unusual: () => Meaning['unusual']
   /**
    * Reads the files anew and takes them up; gives the paths of those that differ, none where all are as they were. Throws
-   * ConfigurationError, and whatever keeps it from being recorded: then everything stays as it was. `folder` is where they lie
-   * from now on, where that is another than before.
+   * ConfigurationError, and whatever keeps it from being read or recorded: then everything stays as it was, and the log says why.
+   * `brought` gives the folder where they lie from now on, where that is another than before; it is called when no other is read.
    */
-  reload(folder?: string): Promise<readonly string[]>
+  reload(brought?: () => string | undefined): Promise<readonly string[]>
 }
 
 /** By when a question that began under the configuration before is answered or cut off; milliseconds. */
@@ -37,7 +43,7 @@ const LINGER = 180_000
 
 /**
  * Begins with `first`. `open` opens the databases that a mapping reads; one that is no longer read is closed when no question
- * can be left that uses it. Every configuration is in the ledger before it holds: `records` is for the one process of a
+ * can be left that uses it. Every configuration is in the ledger before it holds: `configured` is for the one process of a
  * gateway that says so for all of them.
  */
 export async function openCity(
@@ -46,7 +52,7 @@ export async function openCity(
   first: Meaning,
   open: (meaning: Meaning) => Sources,
   log: Logger,
-  records: boolean,
+  configured: Configured | undefined,
 ): Promise<Running> {
   const lingering = new Map<Sources, NodeJS.Timeout>()
   const built = ({ agreements, vocabulary, mapping, measures }: Meaning, sources: Sources): City => ({
@@ -57,25 +63,24 @@ export async function openCity(
     measures,
     sources,
   })
-  const record = async ({ digests }: Meaning, changed: readonly string[]) => {
-    if (!records) return
-    const at = new Date(lasting.now()).toISOString()
-    await lasting.ledger.append({ kind: 'configured', at, city: lasting.id, digests, changed: [...changed] })
-  }
   const standingOf = ({ digests }: Meaning): Standing => ({ digest: digest(digests), digests, since: lasting.now() })
 
   const sources = open(first)
-  await record(first, Object.keys(first.digests).sort()).catch(async (fault: unknown) => {
+  try {
+    await configured?.record(first.digests, differing(await configured.newest(), first.digests))
+  } catch (fault) {
     await sources.close()
     throw fault
-  })
+  }
   let city = built(first, sources)
   let standing = standingOf(first)
+  let unusual = first.unusual
   let last: Promise<unknown> = Promise.resolve()
 
   let meaningIn = places.meaning
-  const takeUp = async (folder: string | undefined): Promise<readonly string[]> => {
+  const takeUp = async (brought: () => string | undefined): Promise<readonly string[]> => {
     const faults: Fault[] = []
+    const folder = brought()
     const meaning = readMeaning({ ...places, meaning: folder }, lasting.members, lasting.keys(), lasting.now(), faults)
     if (meaning === undefined) throw new ConfigurationError(faults)
     const changed = differing(standing.digests, meaning.digests)
@@ -84,7 +89,7 @@ export async function openCity(
     const isSame = changed.every(path => !path.startsWith('mappings/') && !path.startsWith('vocabulary/'))
     const sources = isSame ? city.sources : open(meaning)
     try {
-      if (changed.length > 0) await record(meaning, changed)
+      if (changed.length > 0) await configured?.record(meaning.digests, changed)
     } catch (fault) {
       if (!isSame) await sources.close()
       throw fault
@@ -93,6 +98,7 @@ export async function openCity(
     meaningIn = folder
     city = built(meaning, sources)
     standing = standingOf(meaning)
+    unusual = meaning.unusual
     if (!isSame) lingering.set(before, setTimeout(() => void letGo(before), LINGER).unref())
     log.info({ changed, digest: standing.digest }, 'configuration taken up')
     return changed
@@ -105,9 +111,10 @@ export async function openCity(
   return {
     city: () => city,
     standing: () => standing,
-    async reload(folder = meaningIn) {
+    unusual: () => unusual,
+    async reload(brought = () => meaningIn) {
       // One after the other: who asks while it is being read may have changed a file just after it was read.
-      const next = last.then(() => takeUp(folder))
+      const next = last.then(() => takeUp(brought))
       last = next.catch(() => undefined)
       try {
         return await next
@@ -126,7 +133,7 @@ export async function openCity(
 }
 
 /** The paths that stand in one and not in the other, or with another digest. */
-function differing(before: Readonly<Record<string, string>>, after: Readonly<Record<string, string>>): string[] {
+function differing(before: Digests, after: Digests): string[] {
   const paths = new Set([...Object.keys(before), ...Object.keys(after)])
   return [...paths].filter(path => before[path] !== after[path]).sort()
 }

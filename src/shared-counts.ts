@@ -3,7 +3,7 @@ import { chmodSync, closeSync, openSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import postgres from 'postgres'
 import type { Counts } from '#agreement/counts.ts'
-import { openLine, unavailable } from '#ledger/postgres.ts'
+import { openLine, unavailable } from '#ledger/postgres-line.ts'
 
 /** How long a count waits for another process's, in milliseconds; one takes some microseconds. */
 const BUSY_TIMEOUT = 200

@@ -10,10 +10,11 @@ import { BASE, type Console, type Desk } from '#console/desk.ts'
 import type { Workbench } from '#console/workbench.ts'
 import type { Drift } from '#exchange/acquaint.ts'
 import { answer } from '#exchange/answer.ts'
-import { AskRequest, ask } from '#exchange/ask.ts'
+import { type AskAnswer, AskRequest, ask } from '#exchange/ask.ts'
 import type { City } from '#exchange/city.ts'
 import { WITNESS } from '#exchange/gossip.ts'
 import { INTRODUCTION, STATEMENT } from '#exchange/post.ts'
+import type { ReportFile, ReportRequest } from '#exchange/report.ts'
 import { readJson } from '#protocol/json.ts'
 import { limits, type Problem, types } from '#protocol/message.ts'
 import { Refusal, refuse } from '#protocol/refusal.ts'
@@ -169,7 +170,7 @@ export function outside({ running, transparency, metrics, log, callers, door }: 
 
 /** The surface for this city's departments and for those who run the gateway. */
 export function inside(parts: Parts): Surface {
-  const { running, transparency, drifts, departments, metrics, others, log, door, workbench } = parts
+  const { running, transparency, drifts, departments, metrics, others, log, workbench } = parts
   const app = new Hono<Bindings>()
   let busy = 0
   // Made when first asked for: its maker is a tenth of the gateway's memory, and most gateways are never asked.
@@ -190,9 +191,6 @@ export function inside(parts: Parts): Surface {
   })
   app.get('/metrics', async c => {
     show(await healthOf(), metrics)
-    metrics.inFlight.set(door.seated)
-    metrics.strangers.set(door.strangers)
-    metrics.ledgerEntries.set(await running.city().ledger.count())
     for (const { peer, seconds } of drifts()) metrics.clock.set({ peer }, seconds)
     return c.body(await metrics.text(await others?.()), 200, { 'content-type': metrics.registry.contentType })
   })
@@ -212,7 +210,7 @@ export function inside(parts: Parts): Surface {
     if (!request.success) {
       throw refuse('request.form', request.error.issues.map(({ path, code }) => `${path.join('.')} ${code}`).join(', '))
     }
-    return onBehalf(department, () => work(request.data, department, city))
+    return work(request.data, department, city)
   }
   /** What all ways to ask have in common: how many at once, and what is counted and logged of it. */
   const onBehalf = async <A>(department: Department, work: () => Promise<Done<A>>): Promise<A> => {
@@ -232,22 +230,24 @@ export function inside(parts: Parts): Surface {
       busy -= 1
     }
   }
-  app.post('/ask', bounded(limits.queryBytes), async c => {
-    const told = await byKey(c, AskRequest, async (request, department, city) => {
+  const asks: Work<AskRequest, AskAnswer> = (request, department, city) =>
+    onBehalf(department, async () => {
       const told = await ask(request, department, city)
       return { told, purpose: told.purpose, peers: told.peers }
     })
-    return c.json(told)
-  })
-  app.post('/report', bounded(limits.queryBytes), async c => {
-    // Asked for seldom, and with its page a part of the gateway that most questions never need.
-    const { ReportRequest, report } = await import('#exchange/report.ts')
-    const file = await byKey(c, ReportRequest, async (request, department, city) => {
+  const reports: Work<ReportRequest, ReportFile> = (request, department, city) =>
+    onBehalf(department, async () => {
+      const { report } = await import('#exchange/report.ts')
       const told = await report(request, department, city)
       const asked = told.report.cities.filter(({ outcome }) => outcome !== 'own' && outcome !== 'not-asked')
       const peers = asked.map(({ city: peer, outcome }) => ({ peer, outcome }))
       return { told, purpose: told.report.purpose.code, peers }
     })
+  app.post('/ask', bounded(limits.queryBytes), async c => c.json(await byKey(c, AskRequest, asks)))
+  app.post('/report', bounded(limits.queryBytes), async c => {
+    // Asked for seldom, and with its page a part of the gateway that most questions never need.
+    const { ReportRequest } = await import('#exchange/report.ts')
+    const file = await byKey(c, ReportRequest, reports)
     c.header('cache-control', 'no-store')
     if (!(c.req.header('accept') ?? '').includes('text/html')) return c.json(file)
     const { reportPage } = await import('./report-page.ts')
@@ -261,6 +261,9 @@ export function inside(parts: Parts): Surface {
       get city() {
         return running.city()
       },
+      get tally() {
+        return workbench.lookout.tally
+      },
       drifts,
       health: healthOf,
       seconds: { get: async () => metrics.taken(await others?.()) },
@@ -270,7 +273,8 @@ export function inside(parts: Parts): Surface {
       asking: {
         mandates: workbench.mandates,
         kept: workbench.kept,
-        onBehalf,
+        ask: asks,
+        report: reports,
         reportPage: async report => (await import('./report-page.ts')).reportPage(report),
       },
     }
@@ -286,9 +290,10 @@ export function inside(parts: Parts): Surface {
   return ending(app, note)
 }
 
-/** Does what a department asks for; gives it with what each peer came to. */
-type Work<Q, A> = (request: Q, department: Department, city: City) => Promise<Done<A>>
+/** Does what a department asks for, by its key or by its staff in the console: bounded, counted and logged alike. */
+type Work<Q, A> = (request: Q, department: Department, city: City) => Promise<A>
 
+/** What was asked for, with what each peer came to. */
 type Done<A> = {
   readonly told: A
   readonly purpose: string

@@ -1,9 +1,12 @@
 /** One gateway in several processes behind one port: peers are answered by all workers, and everything else by their parent. */
 import cluster, { type Worker } from 'node:cluster'
-import { cpSync, existsSync, readdirSync, renameSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
+import { randomUUIDv7 } from 'node:crypto'
+import { readdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
+import { join, relative } from 'node:path'
 import { z } from 'zod'
 import type { Counts } from '#agreement/counts.ts'
+import { digest, sha256 } from '#protocol/canonical.ts'
+import { copyMeaning } from './configuration.ts'
 import { type Gateway, logger, startGateway } from './gateway.ts'
 import type { Settings } from './settings.ts'
 import { countInFile } from './shared-counts.ts'
@@ -11,12 +14,13 @@ import { countInFile } from './shared-counts.ts'
 /** What a parent says to its workers, and they to it. */
 const Order = z.discriminatedUnion('order', [
   z.strictObject({ order: z.enum(['metrics', 'end']) }),
-  // The files as the parent took them up, and the digest by which it is known that they are the same.
-  z.strictObject({ order: z.enum(['begin', 'reload']), folder: z.string(), digest: z.string() }),
+  // The folder that the parent took up: the worker reads it from there, and says when it has.
+  z.strictObject({ order: z.enum(['begin', 'reload']), folder: z.string() }),
 ])
 const Metric = z.looseObject({})
 const Said = z.discriminatedUnion('said', [
   z.strictObject({ said: z.literal('open'), peersUrl: z.url() }),
+  z.strictObject({ said: z.literal('taken'), folder: z.string() }),
   z.strictObject({ said: z.literal('metrics'), metrics: z.array(Metric) }),
   z.strictObject({ said: z.literal('failed'), why: z.string() }),
 ])
@@ -31,7 +35,7 @@ const PATIENCE = 2_000
 /** In a worker: serves peers with the parent's port and counts until it is told to end, or has no parent any more. */
 export async function work(settings: Settings): Promise<void> {
   const { promise: told, resolve: end, reject: giveUp } = Promise.withResolvers<void>()
-  const { promise: begun, resolve: begin } = Promise.withResolvers<Taken | undefined>()
+  const { promise: begun, resolve: begin } = Promise.withResolvers<string | undefined>()
   const { promise: opened, resolve: open } = Promise.withResolvers<Gateway>()
   // Listened to from the first moment: a parent that ends while we begin says so only once.
   const over = () => {
@@ -42,27 +46,27 @@ export async function work(settings: Settings): Promise<void> {
   process.on('message', async message => {
     const said = Order.parse(message)
     if (said.order === 'end') return over()
-    if (said.order === 'begin') return begin(said)
+    if (said.order === 'begin') return begin(said.folder)
     const gateway = await opened
     if (said.order === 'metrics')
       return say({ said: 'metrics', metrics: z.array(Metric).parse(await gateway.metrics()) })
     // Whoever cannot go by what the others go by ends, and is begun anew.
     if (said.order === 'reload')
       await gateway
-        .reload(said.folder)
-        .then(() => expectSame(gateway, said))
+        .reload(() => said.folder)
+        .then(() => tookUp(said.folder))
         .catch(giveUp)
   })
-  const taken = await begun
-  if (taken === undefined) return
+  const folder = await begun
+  if (folder === undefined) return
   await using counts = countInFile(countsOf(settings))
   await using gateway = await startGateway(settings, logger(settings), undefined, {
     outside: true,
     inside: false,
     counts,
-    meaning: taken.folder,
+    meaning: folder,
   })
-  expectSame(gateway, taken)
+  tookUp(folder)
   open(gateway)
   say({ said: 'open', peersUrl: gateway.peersUrl })
   await told
@@ -70,10 +74,10 @@ export async function work(settings: Settings): Promise<void> {
   leave()
 }
 
-type Taken = { readonly folder: string; readonly digest: string }
-
-function expectSame(gateway: Gateway, { digest }: Taken): void {
-  if (gateway.standing().digest !== digest) throw new Error('the configuration is not the one that the others go by')
+/** Tells the parent that a folder was read; throws where its files are not those any more that the parent took up. */
+function tookUp(folder: string): void {
+  if (!folder.endsWith(digestOf(folder))) throw new Error('the configuration is not the one that the others go by')
+  say({ said: 'taken', folder })
 }
 
 /** In a worker: tells the parent why it could not begin, and lets go of it. */
@@ -101,18 +105,50 @@ export async function startWorkers(settings: Settings, workers: number): Promise
   await using opened = new AsyncDisposableStack()
   const counts: Counts = opened.use(countInFile(countsOf(settings)))
   const up = new Set<Worker>()
+  let taken = keep(settings)
+  /** Folders that held before, until each worker has said that it goes by the one that holds. */
+  const before = new Set<string>()
+  const goesBy = new WeakMap<Worker, string>()
+  const remove = (folder: string) => {
+    try {
+      rmSync(folder, { recursive: true, force: true })
+    } catch (error) {
+      log.warn({ err: error, folder }, 'a copy of the configuration could not be removed')
+    }
+  }
+  const tidy = () => {
+    if (!running().every(worker => goesBy.get(worker) === taken)) return
+    for (const folder of before) remove(folder)
+    before.clear()
+  }
+  opened.defer(() => [taken, ...before].forEach(remove))
   const processes = () => ({ open: up.size, wanted: workers })
   const gateway = opened.use(
-    await startGateway(settings, log, undefined, { outside: false, inside: true, counts, others: collect, processes }),
+    await startGateway(settings, log, undefined, {
+      outside: false,
+      inside: true,
+      counts,
+      others: collect,
+      processes,
+      meaning: taken,
+    }),
   )
-  let taken = keep(settings, gateway)
+  // What a parent that was killed has left.
+  for (const left of keptIn(settings)) if (left !== taken) remove(left)
   let ending = false
   // One that cannot begin ends as well, and is begun anew by that.
   const again = () =>
     void (ending || begin().catch((error: unknown) => log.error({ err: error }, 'a worker did not begin')))
   const begin = () => {
     const worker = cluster.fork()
-    tell(worker, { order: 'begin', ...taken })
+    tell(worker, { order: 'begin', folder: taken })
+    worker.on('message', message => {
+      const said = Said.parse(message)
+      if (said.said === 'failed') log.error({ worker: worker.process.pid, why: said.why }, 'a worker gives up')
+      if (said.said !== 'taken') return
+      goesBy.set(worker, said.folder)
+      tidy()
+    })
     worker.once('exit', (code, signal) => {
       up.delete(worker)
       if (ending) return
@@ -136,11 +172,18 @@ export async function startWorkers(settings: Settings, workers: number): Promise
       return gateway.city
     },
     async reload() {
-      // The parent first: what it refuses, no worker is told of.
-      const changed = await gateway.reload()
-      taken = keep(settings, gateway)
-      for (const worker of running()) tell(worker, { order: 'reload', ...taken })
-      return changed
+      let folder = ''
+      try {
+        // The parent first: what it refuses, no worker is told of.
+        const changed = await gateway.reload(() => (folder = keep(settings)))
+        before.add(taken)
+        taken = folder
+        for (const worker of running()) tell(worker, { order: 'reload', folder })
+        return changed
+      } catch (error) {
+        if (folder !== '') remove(folder)
+        throw error
+      }
     },
     standing: gateway.standing,
     transparency: gateway.transparency,
@@ -153,21 +196,29 @@ export async function startWorkers(settings: Settings, workers: number): Promise
 }
 
 /**
- * Keeps the files as they were taken up, for the workers: one that is begun later goes by what holds, whatever lies in the
- * folder by then. A file that changes while it is copied is found by the digest.
+ * Copies what is taken up at a reload into a folder of its own, and gives that. The parent reads it from there, and so does every
+ * worker, whenever it begins: all go by the same bytes, whatever becomes of the files meanwhile. The name ends with their digest.
  */
-function keep({ config, data }: Settings, gateway: Gateway): Taken {
-  const { digest } = gateway.standing()
-  const kept = join(data, 'taken')
-  const folder = join(kept, digest)
-  if (!existsSync(folder)) {
-    cpSync(config, `${folder}.new`, { recursive: true })
-    renameSync(`${folder}.new`, folder)
-  }
-  // The one before stays for a worker that is just reading it; older ones nobody needs.
-  const old = readdirSync(kept).filter(name => name !== digest)
-  for (const name of old.slice(0, -1)) rmSync(join(kept, name), { recursive: true, force: true })
-  return { folder, digest }
+function keep({ config, data }: Settings): string {
+  const copy = join(data, KEPT, 'copy')
+  rmSync(copy, { recursive: true, force: true })
+  copyMeaning(config, copy)
+  const folder = join(data, KEPT, `${randomUUIDv7()}.${digestOf(copy)}`)
+  renameSync(copy, folder)
+  return folder
+}
+
+const KEPT = 'taken'
+
+function keptIn({ data }: Settings): string[] {
+  return readdirSync(join(data, KEPT)).map(name => join(data, KEPT, name))
+}
+
+/** Digest of the paths and bytes of all files in a folder. */
+function digestOf(folder: string): string {
+  const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter(each => each.isFile())
+  const paths = files.map(({ parentPath, name }) => join(parentPath, name))
+  return digest(Object.fromEntries(paths.map(path => [relative(folder, path), sha256(readFileSync(path))])))
 }
 
 function countsOf({ data }: Settings): string {

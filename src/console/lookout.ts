@@ -12,13 +12,20 @@ const DAY = 86_400_000
 /** An alert older than this is found again after a restart; whoever reads the log was told of it then. */
 const NEWS = 3_600_000
 
+/** Thresholds, and whether they are the city's own; else those shipped hold. */
+export type Watched = { readonly thresholds: Thresholds; readonly own: boolean }
+
 export type Lookout = AsyncDisposable & {
   readonly tally: Tally
   readonly unusual: Unusual
-  /** Whether the thresholds are the city's own; else those shipped hold. */
   readonly own: boolean
   /** Whether both have seen all that stands in the ledger now; waits so many milliseconds for it, and no longer. */
   caughtUp(ms: number): Promise<boolean>
+  /**
+   * Goes by other thresholds from now on. Reads back as at a start, so that the same entries give the same alerts whenever the
+   * thresholds came; what was told to the log is not told again.
+   */
+  goBy(watched: Watched): Promise<void>
 }
 
 /**
@@ -27,17 +34,30 @@ export type Lookout = AsyncDisposable & {
  */
 export function openLookout(
   ledger: Ledger,
-  { thresholds, own }: { readonly thresholds: Thresholds; readonly own: boolean },
+  first: Watched,
   registry: Registry,
   log: Logger,
   now: () => number,
 ): Lookout {
-  const tally = openTally()
-  const unusual = openUnusual(thresholds, ({ asker, measured, since, until }) => {
-    if (Date.parse(until) < now() - NEWS) return
-    log.warn({ ...asker, ...countsOf(measured), since }, 'unusual use')
-  })
-  if (!own) log.warn({ file: THRESHOLDS }, 'there is no such file: the shipped thresholds of unusual use hold')
+  const begin = ({ thresholds, own }: Watched, told: ReadonlySet<string>) => {
+    const tally = openTally()
+    const unusual = openUnusual(thresholds, now, ({ id, asker, measured, since, until }) => {
+      if (told.has(id) || Date.parse(until) < now() - NEWS) return
+      log.warn({ ...asker, ...countsOf(measured), since }, 'unusual use')
+    })
+    if (!own) log.warn({ file: THRESHOLDS }, 'there is no such file: the shipped thresholds of unusual use hold')
+    const following = follow(
+      ledger,
+      now() - (thresholds.volume.days + SHOWN_DAYS) * DAY,
+      recorded => {
+        tally.see(recorded)
+        unusual.see(recorded)
+      },
+      error => log.error({ err: error }, 'the ledger cannot be followed'),
+    )
+    return { tally, unusual, own, following }
+  }
+  let current = begin(first, new Set())
   new Gauge({
     name: 'xinqiao_unusual_use',
     help: 'Alerts of unusual use that nobody has acknowledged, by who asks and by which rule',
@@ -45,32 +65,33 @@ export function openLookout(
     registers: [registry],
     collect() {
       this.reset()
-      for (const { asker, measured, acknowledged } of unusual.alerts()) {
+      for (const { asker, measured, acknowledged } of current.unusual.alerts()) {
         if (acknowledged === undefined) this.inc({ direction: asker.direction, asker: asker.name, rule: measured.rule })
       }
     },
   })
-  const since = now() - (thresholds.volume.days + SHOWN_DAYS) * DAY
-  const following = follow(
-    ledger,
-    since,
-    recorded => {
-      tally.see(recorded)
-      unusual.see(recorded)
-    },
-    error => log.error({ err: error }, 'the ledger cannot be followed'),
-  )
   return {
-    tally,
-    unusual,
-    own,
+    get tally() {
+      return current.tally
+    },
+    get unusual() {
+      return current.unusual
+    },
+    get own() {
+      return current.own
+    },
     async caughtUp(ms) {
       const late = Promise.withResolvers<boolean>()
       const timer = setTimeout(late.resolve, ms, false)
-      const seen = following.caughtUp().then(() => true)
+      const seen = current.following.caughtUp().then(() => true)
       return Promise.race([seen, late.promise]).finally(() => clearTimeout(timer))
     },
-    [Symbol.asyncDispose]: () => following[Symbol.asyncDispose](),
+    async goBy(watched) {
+      const { following, unusual } = current
+      current = begin(watched, new Set(unusual.alerts().map(({ id }) => id)))
+      await following[Symbol.asyncDispose]()
+    },
+    [Symbol.asyncDispose]: () => current.following[Symbol.asyncDispose](),
   }
 }
 

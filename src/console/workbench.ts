@@ -2,20 +2,18 @@
 import type { Logger } from 'pino'
 import type { Registry } from 'prom-client'
 import type { Ledger } from '#ledger/ledger.ts'
-import { ConfigurationError, type Fault } from '#protocol/fault.ts'
 import type { Asking, Desk } from './desk.ts'
 import { openKept } from './kept.ts'
-import { openLookout } from './lookout.ts'
+import { openLookout, type Watched } from './lookout.ts'
 import { openMandates } from './mandates.ts'
 import { openStaffing, type StaffingOptions } from './staff.ts'
-import { readThresholds } from './thresholds.ts'
 
-export type Workbench = AsyncDisposable &
-  Pick<Desk, 'staff' | 'tally' | 'lookout' | 'config'> &
-  Pick<Asking, 'mandates' | 'kept'>
+export type Workbench = AsyncDisposable & Pick<Desk, 'staff' | 'lookout' | 'config'> & Pick<Asking, 'mandates' | 'kept'>
 
 type Options = Pick<StaffingOptions, 'data' | 'city' | 'now' | 'origin' | 'provider'> & {
   readonly config: string
+  /** What counts as unusual use, until the lookout is told otherwise. */
+  readonly unusual: Watched
   readonly ledger: Ledger
   readonly registry: Registry
   readonly log: Logger
@@ -23,18 +21,14 @@ type Options = Pick<StaffingOptions, 'data' | 'city' | 'now' | 'origin' | 'provi
 
 /**
  * Opens the store of staff in the folder `data` and begins to follow the ledger. Throws ConfigurationError where the
- * thresholds, the store or the provider's secret are not sound. It goes before the ledger does.
+ * store or the provider's secret is not sound. It goes before the ledger does.
  */
-export function openWorkbench({ config, ledger, registry, log, ...options }: Options): Workbench {
-  const faults: Fault[] = []
-  const thresholds = readThresholds(config, faults)
-  if (faults.length > 0) throw new ConfigurationError(faults)
+export function openWorkbench({ config, unusual, ledger, registry, log, ...options }: Options): Workbench {
   const staff = openStaffing({ ...options, ledger, log })
-  const lookout = openLookout(ledger, thresholds, registry, log, options.now)
+  const lookout = openLookout(ledger, unusual, registry, log, options.now)
   return {
     staff,
     lookout,
-    tally: lookout.tally,
     config,
     mandates: openMandates(options.data),
     kept: openKept(),

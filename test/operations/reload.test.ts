@@ -1,5 +1,5 @@
 /** A gateway takes up another configuration while it runs: whole, recorded, and without one question lost. */
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { z } from 'zod'
@@ -62,6 +62,23 @@ describe('the configuration that a gateway starts with', () => {
   })
 })
 
+it('a start records the files that differ from those of the entry before, and none where none does', async () => {
+  await running.restart('jiangyin')
+  expect((await configured('jiangyin')).at(-1)?.changed).toEqual([])
+  await running.stop('jiangyin')
+  const file = join(places().config, 'measures', 'jiangyin.json')
+  const text = readFileSync(file, 'utf8')
+  writeFileSync(file, `${text}\n`)
+  // Where the entry before is, the ledger knows without our note.
+  rmSync(join(places().data, 'configured'))
+  await running.start('jiangyin')
+  const [, second, third] = await configured('jiangyin')
+  expect(third?.changed).toEqual(['measures/jiangyin.json'])
+  expect(third?.digests['measures/jiangyin.json']).not.toBe(second?.digests['measures/jiangyin.json'])
+  writeFileSync(file, text)
+  await running.gateway('jiangyin').reload()
+})
+
 describe('a reload', () => {
   it('of the same files changes nothing, and records nothing', async () => {
     const before = await configured('jiangyin')
@@ -85,7 +102,7 @@ describe('a reload', () => {
     const fields = await fieldsOf('licence')
     expect(fields.length).toBeGreaterThan(0)
     expect(fields).not.toContain('holder')
-    const [first, second] = await configured('jiangyin')
+    const [first, second] = (await configured('jiangyin')).slice(-2)
     expect(second?.changed).toEqual(['agreements/jiangyin-huizhou-2026.json'])
     expect(second?.digests['agreements/jiangyin-huizhou-2026.json']).not.toBe(
       first?.digests['agreements/jiangyin-huizhou-2026.json'],
@@ -109,6 +126,32 @@ describe('a reload', () => {
     }
     await running.gateway('jiangyin').reload()
     expect(await configuration('jiangyin')).toMatch(/^[\w-]{12} since [^;]*$/)
+  })
+
+  it('of other thresholds lets stand out by them what was asked before, and again what those before let stand out', async () => {
+    const alerts = async () => {
+      const text = await (await fetch(`${running.gateway('jiangyin').insideUrl}/metrics`)).text()
+      return text.split('\n').filter(line => line.startsWith('xinqiao_unusual_use{') && line.includes('"matter"'))
+    }
+    const file = join(places().config, 'unusual.json')
+    const shipped = readFileSync(file, 'utf8')
+    const said = { direction: 'in', asker: 'huizhou', rule: 'matter' }
+    const sample = `xinqiao_unusual_use{${Object.entries(said).map(([name, value]) => `${name}="${value}"`)}} 1`
+    await running.query('huizhou', 'jiangyin', { matter: '无' })
+    await running.query('huizhou', 'jiangyin', { matter: '测试' })
+    expect(await alerts()).toEqual([])
+    writeFileSync(file, JSON.stringify({ matter: { questions: 2 } }))
+    expect(await running.gateway('jiangyin').reload()).toEqual(['unusual.json'])
+    await expect.poll(alerts).toEqual([sample])
+    // What is asked from now on is counted with what was asked before.
+    rmSync(file)
+    expect(await running.gateway('jiangyin').reload()).toEqual(['unusual.json'])
+    await expect.poll(alerts).toEqual([])
+    await running.query('huizhou', 'jiangyin', { matter: '无' })
+    await expect.poll(alerts).toEqual([sample])
+    writeFileSync(file, shipped)
+    expect(await running.gateway('jiangyin').reload()).toEqual(['unusual.json'])
+    expect((await configured('jiangyin')).at(-1)?.changed).toEqual(['unusual.json'])
   })
 
   it('under load loses no question, and each is answered under one configuration', { timeout: 120_000 }, async () => {
