@@ -6,7 +6,8 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { LRUCache } from 'lru-cache'
-import { FORMAT, type HeldEvidence, type Line, type Selection } from '#ledger/bundle.ts'
+import { lettingGo, stateOf } from '#exchange/signed-texts.ts'
+import { FORMAT, type Line, type Selection } from '#ledger/bundle.ts'
 import { logKey, readNote, verifierKey } from '#ledger/checkpoint.ts'
 import { type Entry, entryText } from '#ledger/entry.ts'
 import type { Evidence, Filter, Ledger, Recorded } from '#ledger/ledger.ts'
@@ -93,12 +94,13 @@ export async function exportEvidence(options: ExportOptions): Promise<Exported |
     statements: { ...said(data, members, ledger.city), [ledger.city]: own },
     lists: lists.map(({ der }) => Buffer.from(der).toString('base64')),
   })
+  const isLetGo = await lettingGo(ledger)
   const read = remembering(treeIn(store))
   const told = { entries: 0, expired: 0, missing: 0 }
   const given = new Set<string>()
   for await (const { recorded, previous } of inOrder(ledger, indexes)) {
     const { entry, receipt } = recorded
-    const evidence = stateOf(entry, await ledger.evidence(receipt.index), made)
+    const evidence = stateOf(entry, await ledger.evidence(receipt.index), isLetGo(receipt.index))
     if (typeof evidence === 'object') for (const line of certificatesOf(evidence, members, given)) write(line)
     else if (evidence !== 'none') told[evidence] += 1
     const proof = await inclusionProof(receipt.index, checkpoint.size, read)
@@ -215,12 +217,6 @@ async function* inOrder(ledger: Ledger, indexes: readonly number[]) {
     }
     i += length
   }
-}
-
-function stateOf(entry: Entry, held: Evidence | undefined, now: number): HeldEvidence {
-  if (held?.question !== undefined || held?.answer !== undefined) return { ...held }
-  if (!('questionHash' in entry) || entry.heldUntil === undefined) return 'none'
-  return Date.parse(entry.heldUntil) <= now ? 'expired' : 'missing'
 }
 
 /** The certificates of the keys that these texts name, as far as they are at hand and were not given yet. */

@@ -12,6 +12,7 @@ export const ledgerCommand: Command = {
     'ledger verify FILE|URL [--receipts FILE] [--json]',
     `ledger create [--role ROLE] ${ENV}`,
     'ledger grant URL ROLE',
+    'ledger upgrade URL',
     'ledger move FROM TO [--json]',
     `ledger backup FILE [--json] ${ENV}`,
     `ledger restore FILE [--json] ${ENV}`,
@@ -32,6 +33,8 @@ export const ledgerCommand: Command = {
   --role ROLE      网关所用的数据库角色：只能追加和读取 the gateways' own role, which may append and read, and nothing else
   grant            让网关的数据库角色可追加、可读取已有的日志（迁移或恢复之后）；URL 用所有者的账号
                    the same for a ledger that is there already, after move or restore; the URL is its owner's
+  upgrade          程序升级后，将 PostgreSQL 中的日志表升到新版本；先停止所有网关，URL 用所有者的账号
+                   after an update of the program: bring the tables in PostgreSQL up to its version, with all gateways ended
   move             网关停止后，将日志迁到另一处并核验；原文件改名为 .moved
                    with every gateway ended: take the ledger elsewhere and verify it; a file is renamed to .moved
   backup           网关运行时即可备份，备份为独立的日志文件，写完即核验
@@ -93,6 +96,14 @@ async function ledger(words: string[]): Promise<Exit> {
         return 0
       })
     }
+    case 'upgrade': {
+      if (first === undefined || !isOne || !isPostgres(first)) throw new Usage('ledger upgrade URL')
+      const { upgradePostgresLedger } = await import('#ledger/postgres.ts')
+      return await mended(async () => {
+        console.log(`已升级 upgraded: 版本 from version ${await upgradePostgresLedger(first)}`)
+        return 0
+      })
+    }
     case 'move':
       if (first === undefined || second === undefined || !isTwo) throw new Usage('ledger move FROM TO')
       expectFile(first)
@@ -110,7 +121,7 @@ async function ledger(words: string[]): Promise<Exit> {
     }
     default:
       throw new Usage(
-        'ledger verify|create|grant|move|backup|restore|hold|release|holds|proof|contradictions|acknowledge',
+        'ledger verify|create|grant|upgrade|move|backup|restore|hold|release|holds|proof|contradictions|acknowledge',
       )
   }
 }

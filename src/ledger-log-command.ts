@@ -1,6 +1,7 @@
 /** `xinqiao ledger proof|contradictions|acknowledge`: what the log proves, what was found of other logs, and who knows of it. */
 import { writeFileSync } from 'node:fs'
 import { acknowledge } from '#exchange/witness.ts'
+import type { Contradiction } from '#ledger/log.ts'
 import { openLogStoreAt } from '#ledger/open.ts'
 import { proofOf } from '#ledger/proof.ts'
 import type { Fault } from '#protocol/fault.ts'
@@ -39,11 +40,7 @@ export async function ledgerLog(words: string[]): Promise<Exit> {
       const found = await store.contradictions()
       if (values['json'] === true) console.log(JSON.stringify(found))
       else {
-        for (const { city, name, at, detail, acknowledged } of found) {
-          const mark =
-            acknowledged === undefined ? '未确认 stands' : `已确认 acknowledged  ${acknowledged.by}  ${acknowledged.at}`
-          console.log(`${at}  ${city}  ${name}  ${mark}\n  ${detail}`)
-        }
+        for (const each of found) console.log(inWords(each))
         if (found.length === 0) console.log('未发现矛盾 no contradiction was found')
       }
       return found.every(({ acknowledged }) => acknowledged !== undefined) ? 0 : 1
@@ -61,11 +58,19 @@ export async function ledgerLog(words: string[]): Promise<Exit> {
       const members = await readMembers(settings, Date.now, faults)
       const member = members?.all.find(({ id }) => id === city)
       const by = maskPersonalNumbers(needed(values, 'by'))
-      const count = await acknowledge({ store, by, at: new Date().toISOString() }, city, member)
+      const found = await store.contradictions(city)
+      for (const each of found) if (each.acknowledged === undefined) console.log(inWords(each))
+      const count = await acknowledge({ store, by, at: new Date().toISOString() }, city, found.length, member)
       console.log(`${count} 项已确认 acknowledged`)
       return 0
     }
     default:
       throw new Usage('ledger proof|contradictions|acknowledge')
   }
+}
+
+function inWords({ city, name, at, detail, acknowledged }: Contradiction): string {
+  const mark =
+    acknowledged === undefined ? '未确认 stands' : `已确认 acknowledged  ${acknowledged.by}  ${acknowledged.at}`
+  return `${at}  ${city}  ${name}  ${mark}\n  ${detail}`
 }

@@ -37,8 +37,8 @@ export type TransparencyOptions = {
   readonly now: () => number
   readonly log: Logger
   readonly metrics: Metrics
-  /** Whether this process does what has to be done once: signs checkpoints, and asks the peers. */
-  readonly leads: boolean
+  /** Whether this process serves the inside, and so does what has to be done once: signs checkpoints, and asks the peers. */
+  readonly inside: boolean
 }
 
 /** Milliseconds between two looks at whether the ledger has grown. */
@@ -49,7 +49,7 @@ const TICK = 1_000
  * checkpoint that a peer has cosigned; a peer that cannot be reached does not keep it from opening.
  */
 export async function openTransparency(options: TransparencyOptions): Promise<Transparency> {
-  const { city: us, ledger, store, keys, members, post, acquaint, now, log: lines, metrics, leads } = options
+  const { city: us, ledger, store, keys, members, post, acquaint, now, log: lines, metrics, inside } = options
   const log = openLog({ store, city: us, id: ledger.id, key: keys.log, now })
   /** Why nothing more may be recorded. */
   let against: string | undefined
@@ -72,20 +72,23 @@ export async function openTransparency(options: TransparencyOptions): Promise<Tr
   }
   const gossip: Gossip = openGossip({ us, store, log, witness, members, post, acquaint, now, alarm, note })
 
+  /** Every process judges for itself: who signs the next checkpoint would find it too, but that is one of them. */
+  const judged = async () => (await gossip.againstUs()) ?? (await againstEntries(log, store))
   /** Never throws. What cannot be read or written now is tried again; what is contradicted stays so until it no longer is. */
   const tick = async () => {
     try {
-      const found = await gossip.againstUs()
+      const found = await judged()
+      if (found !== undefined && against === undefined) lines.error({ detail: found }, 'nothing more is recorded')
       // A checkpoint more would be one more that cannot be true.
-      if (found === undefined && leads && (await ledger.leads())) await log.integrate()
+      if (found === undefined && inside && (await ledger.leads())) await log.integrate()
       against = found
     } catch (error) {
       if (error instanceof Refusal && error.code === 'ledger.contradicted') against = error.detail
       lines.error({ err: error }, 'while the log follows the ledger')
     }
   }
-  against = await gossip.againstUs()
-  if (leads) {
+  against = await judged()
+  if (inside) {
     if (against !== undefined) throw refuse('ledger.contradicted', against)
     await log.integrate()
     await gossip.continues()
@@ -113,7 +116,7 @@ export async function openTransparency(options: TransparencyOptions): Promise<Tr
     },
     begin(round) {
       const ticks = repeatedly(TICK, tick)
-      const rounds = leads ? repeatedly(round, gossip.round) : undefined
+      const rounds = inside ? repeatedly(round, gossip.round) : undefined
       return {
         async stop() {
           await Promise.all([ticks.stop(), rounds?.stop()])
@@ -121,6 +124,20 @@ export async function openTransparency(options: TransparencyOptions): Promise<Tr
       }
     },
   }
+}
+
+/**
+ * Why the entries are not those of our last checkpoint, in words, as far as the tree shows it: of each level it reads what is not
+ * in a full tile. Throws `ledger.contradicted` where that checkpoint is not ours.
+ */
+async function againstEntries(log: Log, store: LogStore): Promise<string | undefined> {
+  const newest = await log.newest()
+  if (newest === undefined) return undefined
+  const { size, root } = newest
+  const count = await store.count()
+  if (count < size) return `there are ${count} entries, and the last checkpoint is of ${size}`
+  const isWhole = Buffer.compare(await log.rootAt(size), root) === 0
+  return isWhole ? undefined : `the entries are not those of the checkpoint of ${size} any more`
 }
 
 /** Works now and again every so many milliseconds, but never twice at once: what is slow becomes rarer. `work` never throws. */
@@ -150,7 +167,8 @@ function countContradictions(gossip: Gossip, { registry }: Metrics): void {
     registers: [registry],
     async collect() {
       this.reset()
-      for (const { city, acknowledged } of await gossip.contradictions()) {
+      // Kept beside the ledger: while that cannot be read there are no samples, and readiness says why.
+      for (const { city, acknowledged } of await gossip.contradictions().catch(() => [])) {
         if (acknowledged === undefined) this.inc({ city })
         else this.inc({ city }, 0)
       }

@@ -10,8 +10,10 @@ import { type EntryLine, type Header, type HeldEvidence, type Line, writeLine } 
 import { cosign, readCheckpoint, signCheckpoint } from '#ledger/checkpoint.ts'
 import { readEntry } from '#ledger/entry.ts'
 import { witnessName } from '#ledger/log.ts'
-import { createLedgerAt, openLedgerAt, openLogStoreAt } from '#ledger/open.ts'
-import { canonical } from '#protocol/canonical.ts'
+import { createLedgerAt, openLedgerAt, openLogStoreAt, verifyLedgerAt } from '#ledger/open.ts'
+import { letGoOfExpired } from '#ledger/retention.ts'
+import { canonical, sha256 } from '#protocol/canonical.ts'
+import { types } from '#protocol/message.ts'
 import { evidenceCommand } from '../src/evidence-command.ts'
 import { home } from '../src/federation.ts'
 import { ledgerCommand } from '../src/ledger-command.ts'
@@ -131,8 +133,8 @@ describe('evidence of a city', () => {
     {
       await using ledger = await openLedgerAt(settings.ledger, 'jiangyin', { retentionDays: 0 })
       const { entry, evidence } = answered({ at: new Date(Date.now() - 1000).toISOString() })
-      const { index } = await ledger.append(entry, evidence)
-      expect(await ledger.letGo([index], await ledger.count())).toBe(1)
+      await ledger.append(entry, evidence)
+      expect(await letGoOfExpired(ledger, { retentionDays: 1, now: Date.now, pauseMs: 0 })).toBe(1)
     }
     await met(running)
     const { lines: all, told } = await taken(running, 'jiangyin')
@@ -495,16 +497,16 @@ describe('a file as of a time that its lists and its roll do not reach', () => {
   })
 })
 
-describe('a ledger that lies', () => {
-  /** What a city entered of an exchange, with the texts it holds. */
-  const entered = (lines: readonly Line[], kind: string) => {
-    const line = lines.filter(isEntry).find(({ text }) => readEntry(text).kind === kind)
-    const evidence = line?.evidence
-    if (line === undefined || evidence === undefined || typeof evidence === 'string') throw new Error(`no ${kind}`)
-    // That a ledger fills in itself.
-    return { entry: { ...readEntry(line.text), heldUntil: undefined }, evidence }
-  }
+/** What a city entered of an exchange, with the texts it holds. */
+const entered = (lines: readonly Line[], kind: string) => {
+  const line = lines.filter(isEntry).find(({ text }) => readEntry(text).kind === kind)
+  const evidence = line?.evidence
+  if (line === undefined || evidence === undefined || typeof evidence === 'string') throw new Error(`no ${kind}`)
+  // That a ledger fills in itself.
+  return { entry: { ...readEntry(line.text), heldUntil: undefined }, evidence }
+}
 
+describe('a ledger that lies', () => {
   it('is found out by the signed texts, and an answer of a peer that nobody signed is none', async () => {
     await using running = await busy({ cities: ['jiangyin', 'huizhou'] })
     const { lines } = await taken(running, 'jiangyin')
@@ -515,7 +517,8 @@ describe('a ledger that lies', () => {
       { ...entry, subjects: [company(7)] },
       { ...entry, subjects: [...entry.subjects, company(7)] },
       { ...entry, matter: '惠招〔2026〕119号' },
-      { ...entry, matter: entry.matter.replace('2026', '****') },
+      { ...entry, matter: entry.matter.replace('2026', '***') },
+      { ...entry, matter: entry.matter.replace('2026', '***7') },
       { ...entry, purpose: 'subsidies' },
       { ...entry, want: [{ family: 'elsewhere' }] },
     ]
@@ -531,6 +534,30 @@ describe('a ledger that lies', () => {
       expect(found.second.filter(each => each !== '').map(each => each.replace(/^#(\d+): (\w+): .*/, '$2 $1'))).toEqual(
         wanted,
       )
+    const { faults } = await verifyLedgerAt(running.federation.city('jiangyin').settings.ledger)
+    expect(faults).toMatchObject([{ name: 'evidence-swapped', index: first + lies.length }])
+  })
+})
+
+describe('a matter of an older entry', () => {
+  it('may hide more of its question than today, or less, and says nothing else', async () => {
+    await using running = await busy({ cities: ['jiangyin', 'huizhou'] })
+    const { entry, evidence } = entered((await taken(running, 'jiangyin')).lines, 'asked')
+    if (entry.kind !== 'asked') throw new Error('not asked')
+    const { ledger } = running.gateway('jiangyin').transparency
+    const { keys } = await running.identity('jiangyin')
+    const matter = '惠招〔2026〕118号，联系人 13812345678'
+    const question = keys.signer(types.query, JSON.stringify({ ...claimsOf(evidence.question), matter })).token
+    const asked = { ...entry, questionHash: sha256(question.slice(0, question.lastIndexOf('.'))) }
+    const first = await ledger.count()
+    for (const kept of [matter, '惠招〔2026〕118号，联系人 ***********', '惠招〔****〕118号，联系人 13*********'])
+      await ledger.append({ ...asked, matter: kept }, { question })
+    for (const other of ['惠招〔****〕119号，联系人 ***********', '惠招〔2026〕118号，联系人 **********'])
+      await ledger.append({ ...asked, matter: other }, { question })
+    await met(running)
+    const found = await both(running, (await taken(running, 'jiangyin')).lines)
+    expect(found.first).toEqual([`binding ${first + 3}`, `binding ${first + 4}`])
+    if (found.second !== undefined) expect(found.second.filter(each => each.includes(': binding: '))).toHaveLength(2)
   })
 })
 

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import sql from 'postgres'
 import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { openLedgerAt, verifyLedgerAt } from '#ledger/open.ts'
+import { openLedgerAt, openLogStoreAt, verifyLedgerAt } from '#ledger/open.ts'
 import { createLedger } from '#ledger/sqlite.ts'
 import { ledgerCommand } from '../src/ledger-command.ts'
 import { Failure, Usage } from '../src/words.ts'
@@ -141,6 +141,32 @@ describe('the ledger of a city', () => {
     await expect(run('hold', 'case', '--by', '周法官', '--reason', '', '--env', env)).rejects.toThrow(Usage)
     await expect(run('hold', 'case', '--by', '周'.repeat(81), '--reason', 'x', '--env', env)).rejects.toThrow(Usage)
     expect(await verifyLedgerAt(file)).toMatchObject({ verified: true, entries: 0 })
+  })
+
+  it('has somebody acknowledge the contradictions that are printed, and none that comes while they are', async () => {
+    const { env, file, data } = await city()
+    mkdirSync(data)
+    createLedger(file, 'jiangyin')
+    await using store = await openLogStoreAt(file)
+    const found = { city: 'huizhou', held: 'h', found: 'f', detail: 'two of one size', at: '2026-11-22T01:02:03.000Z' }
+    await store.contradict({ ...found, name: 'forked' })
+    await store.contradict({ ...found, name: 'forked', city: 'suzhou' })
+    const late = `INSERT INTO contradiction VALUES (2, 'huizhou', 'rewritten', 'h', 'f', 'no proof', 'a', NULL, NULL)`
+    vi.spyOn(console, 'log').mockImplementation(line => {
+      if (printed.push(String(line)) === 1) execute(file, late)
+    })
+    const acknowledge = async () => {
+      expect(await run('acknowledge', 'huizhou', '--by', '王某', '--env', env)).toBe(0)
+      return printed.splice(0)
+    }
+    expect(await acknowledge()).toEqual([
+      '2026-11-22T01:02:03.000Z  huizhou  forked  未确认 stands\n  two of one size',
+      '1 项已确认 acknowledged',
+    ])
+    expect((await store.contradictions()).map(each => each.acknowledged?.by)).toEqual(['王某', undefined, undefined])
+    vi.mocked(console.log).mockImplementation(line => void printed.push(String(line)))
+    expect(await acknowledge()).toEqual(['a  huizhou  rewritten  未确认 stands\n  no proof', '1 项已确认 acknowledged'])
+    expect(await acknowledge()).toEqual(['0 项已确认 acknowledged'])
   })
 
   it('that was changed, or is shorter than a receipt says, is said to be so', async () => {

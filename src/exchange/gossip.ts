@@ -44,10 +44,11 @@ export type Gossip = {
   contradicted(found: Omit<Contradiction, 'at'>): Promise<void>
   contradictions(): Promise<readonly Contradiction[]>
   /**
-   * Takes note that somebody knows of a city's contradictions; gives how many there were. A log that was replaced is from now
-   * on known by what the city publishes. Throws `request.form` for our own as long as it holds: what we said cannot be unsaid.
+   * Takes note that somebody knows of a city's contradictions, of the first `seen` of them and of no later one; gives how many of
+   * these stood. A log that was replaced is from now on known by what the city publishes. Throws `request.form` for our own as
+   * long as it holds: what we said cannot be unsaid.
    */
-  acknowledge(city: string, by: string): Promise<number>
+  acknowledge(city: string, seen: number, by: string): Promise<number>
 }
 
 export type GossipOptions = {
@@ -71,21 +72,25 @@ export type GossipOptions = {
 const START = 3_000
 /** Peers talked to at once. */
 const AT_ONCE = 8
-/** After so many rounds a log that shows itself, and yet does not prove what it signed, counts as one that cannot. */
+/** In so many rounds a log that shows itself is asked for one proof; after the last it counts as one that has none. */
 const PATIENCE = 3
 /** Checkpoints that were proved to fit, remembered so that nobody is asked twice. */
 const PROVED = 4_096
 
 /** A note about a log, who showed it, and whether as the newest of its own. */
 type Shown = { readonly by: string; readonly note: string; readonly isOwn: boolean }
+/** A checkpoint that a log signed and gave no proof of, and what that is in the end. */
+type Unproved = { readonly shown: Shown; readonly rewritten: Omit<Contradiction, 'at'> }
+/** The same, and in how many rounds that was so. */
+type Owed = Pick<Unproved, 'shown'> & { readonly rounds: number }
 
 export function openGossip(options: GossipOptions): Gossip {
   const { us, store, log, witness, members, post, acquaint, now, alarm, note } = options
   /** What each peer is known to have cosigned last of our log. */
   const acknowledged = new Map<string, number>()
   const proved = new LRUCache<string, true>({ max: PROVED })
-  /** By city, for how many rounds its log has owed us a proof. */
-  const unproved = new Map<string, number>()
+  /** By city, and by their notes, the checkpoints that its log has to prove yet. */
+  const owed = new Map<string, ReadonlyMap<string, Owed>>()
   const peers = () => members.all.filter(({ id }) => id !== us)
   const memberOf = (city: string) => members.all.find(({ id }) => id === city)
 
@@ -93,11 +98,14 @@ export function openGossip(options: GossipOptions): Gossip {
     const contradiction = { ...found, at: new Date(now()).toISOString() }
     if (await store.contradict(contradiction)) alarm(contradiction)
   }
+  const tell = (error: unknown, peer: string): undefined => {
+    note(error instanceof Refusal ? error : refuse('fault', 'while comparing logs', error), peer)
+  }
   const quietly = async (peer: string, work: () => Promise<void>) => {
     try {
       await work()
     } catch (error) {
-      note(error instanceof Refusal ? error : refuse('fault', 'while comparing logs', error), peer)
+      tell(error, peer)
     }
   }
   const withEach = async (work: (peer: Member) => Promise<void>) => {
@@ -183,20 +191,16 @@ export function openGossip(options: GossipOptions): Gossip {
   }
 
   /** Whether a log itself shows that its later checkpoint grew out of its earlier one. */
-  const asks = async (
-    member: Member,
-    earlier: Signed,
-    later: Signed,
-  ): Promise<'proved' | 'unproved' | 'unanswered'> => {
+  const asks = async (member: Member, earlier: Signed, later: Signed): Promise<'proved' | 'disproved' | 'unproved'> => {
     if (earlier.size === 0) return 'proved'
     const path = `${LOG}/proof/consistency?from=${earlier.size}&to=${later.size}`
-    const { status, text } = await post.fetch(member, path)
-    // No such proof is an answer; not to be let in, or to find it busy, is none.
-    if (status !== 200 && status !== 404) return 'unanswered'
-    const proof = status === 200 ? readHashes(text.split('\n').slice(0, -1)) : undefined
-    const isProved =
-      proof !== undefined && provesConsistency({ start: 0, end: earlier.size, root: earlier.root }, later, proof)
-    return isProved ? 'proved' : 'unproved'
+    const reply = await post.fetch(member, path).catch(error => tell(error, member.id))
+    // Only a whole proof is the word of the log: anything else, 404 too, may be that of a proxy before it, or of a start.
+    const isWhole = reply?.status === 200 && reply.text.endsWith('\n')
+    const proof = isWhole ? readHashes(reply.text.split('\n').slice(0, -1)) : undefined
+    if (proof === undefined) return 'unproved'
+    const tree = { start: 0, end: earlier.size, root: earlier.root }
+    return provesConsistency(tree, later, proof) ? 'proved' : 'disproved'
   }
   /** Holds a signed checkpoint of another log against the last one that we cosigned; gives why no proof came, if none did. */
   const compareWith = async (held: Signed, signed: Signed, { by, isOwn }: Shown, member: Member) => {
@@ -214,45 +218,65 @@ export function openGossip(options: GossipOptions): Gossip {
     const name = `${signed.origin} ${signed.size} ${Buffer.from(signed.root).toString('base64')}`
     if (proved.has(name)) return undefined
     const [earlier, later] = signed.size < held.size ? [signed, held] : [held, signed]
-    const shower = isOwn ? 'it shows us itself' : `${by} has seen`
+    const shower = by === city ? 'it shows us itself' : `${by} has seen`
     const detail = `no proof that size ${later.size} grew out of size ${earlier.size}, where ${shower} one of ${signed.size}`
     const rewritten = { city, name: 'rewritten', held: held.note, found, detail } as const
     const outcome = await asks(member, earlier, later)
     if (outcome === 'proved') proved.set(name, true)
-    if (outcome === 'unproved') await contradicted(rewritten)
-    return outcome === 'unanswered' ? rewritten : undefined
+    if (outcome === 'disproved') await contradicted(rewritten)
+    return outcome === 'unproved' ? rewritten : undefined
   }
-  const compareOther = async (member: Member, held: Known, shown: readonly Shown[]) => {
-    const { id: city } = member
+  /** Holds what was shown of another log against what we know of it; gives what it had to prove and did not. */
+  const compareOther = async (member: Member, held: Known, shown: readonly Shown[]): Promise<Unproved[]> => {
+    const { id: city, log: published } = member
+    const { checkpoint, noteKey } = held
     const replaced = async (found: string, detail: string) => {
       // Asked again: an operator may have acknowledged the other log while this round was under way.
       const known = (await witness.known()).get(city)
       if (known?.key === held.key) await contradicted({ city, name: 'replaced', held: held.key, found, detail })
     }
-    const published = member.log
     if (published !== undefined && (published.origin !== held.origin || published.key !== held.key)) {
       const what = published.origin === held.origin ? 'key' : 'log'
       await replaced(published.key, `it publishes another ${what} than the one that we know it by`)
     }
-    let unanswered: Omit<Contradiction, 'at'> | undefined
+    const said = new Map<string, { readonly signed: Signed; readonly shown: Shown }>()
     for (const each of shown) {
-      const signed = readSigned(each.note, held.noteKey)
+      const signed = readSigned(each.note, noteKey)
       if (typeof signed === 'object') {
-        const { checkpoint } = held
-        if (checkpoint === undefined) continue
-        await quietly(city, async () => {
-          const found = { ...signed, note: alone(signed, held.noteKey) }
-          unanswered = (await compareWith(checkpoint, found, each, member)) ?? unanswered
-        })
+        const text = alone(signed, noteKey)
+        // The same as its own newest says more than as what somebody has seen.
+        if (each.isOwn || !said.has(text)) said.set(text, { signed: { ...signed, note: text }, shown: each })
       } else if (each.isOwn) {
         await replaced(each.note, `its newest checkpoint is not of the log and key that we know it by: ${signed}`)
       }
     }
-    // A log that cannot be reached may yet prove it; one that shows itself, and does not, has had its time.
-    const isThere = shown.some(({ isOwn }) => isOwn)
-    const times = unanswered === undefined ? 0 : (unproved.get(city) ?? 0) + (isThere ? 1 : 0)
-    unproved.set(city, times)
-    if (unanswered !== undefined && times >= PATIENCE) await contradicted(unanswered)
+    const unproved: Unproved[] = []
+    const compared = async ({ signed, shown: each }: { readonly signed: Signed; readonly shown: Shown }) => {
+      const rewritten = checkpoint && (await compareWith(checkpoint, signed, each, member))
+      if (rewritten !== undefined) unproved.push({ shown: { ...each, note: signed.note, isOwn: false }, rewritten })
+    }
+    // All at once: a log that is slow to prove takes the time of one.
+    await Promise.all(said.values().map(each => quietly(city, () => compared(each))))
+    return unproved
+  }
+  /**
+   * Once in a round, the same with all that a log has owed us from earlier ones, whatever it shows by now. A log that cannot be
+   * reached may yet prove it; one that shows itself in so many rounds, and does not, has had its time.
+   */
+  const compareAgain = async (member: Member, held: Known, shown: readonly Shown[]): Promise<void> => {
+    if (!shown.some(({ isOwn }) => isOwn)) {
+      await compareOther(member, held, shown)
+      return
+    }
+    const before = owed.get(member.id) ?? new Map<string, Owed>()
+    const all = [...shown, ...before.values().map(each => each.shown)]
+    const left = new Map<string, Owed>()
+    for (const { shown: each, rewritten } of await compareOther(member, held, all)) {
+      const rounds = (before.get(each.note)?.rounds ?? 0) + 1
+      if (rounds < PATIENCE) left.set(each.note, { shown: each, rounds })
+      else await contradicted(rewritten)
+    }
+    owed.set(member.id, left)
   }
 
   /** By the city whose log it is about. */
@@ -261,10 +285,10 @@ export function openGossip(options: GossipOptions): Gossip {
   const compare = async (before: ReadonlyMap<string, Known>, shown: readonly Shown[]) => {
     const byCity = sorted(shown)
     await quietly(us, () => compareOurs(byCity.get(us) ?? []))
-    for (const member of peers()) {
+    await withEach(async member => {
       const held = before.get(member.id) ?? (await witness.meet(member))
-      if (held !== undefined) await compareOther(member, held, byCity.get(member.id) ?? [])
-    }
+      if (held !== undefined) await compareAgain(member, held, byCity.get(member.id) ?? [])
+    })
   }
   const round = async () => {
     // As of before anybody is asked: an answer that is older than what we have is then no accident.
@@ -305,13 +329,13 @@ export function openGossip(options: GossipOptions): Gossip {
     againstUs,
     contradicted,
     contradictions: store.contradictions,
-    async acknowledge(city, by) {
+    async acknowledge(city, seen, by) {
       const against = city === us ? await againstUs() : undefined
       if (against !== undefined) {
         throw refuse('request.form', `only the log that peers have seen puts this right: ${against}`)
       }
       await acquaint(city)
-      return await acknowledge({ store, by, at: new Date(now()).toISOString() }, city, memberOf(city))
+      return await acknowledge({ store, by, at: new Date(now()).toISOString() }, city, seen, memberOf(city))
     },
   }
 }

@@ -25,6 +25,63 @@ export const faultWords = {
 } as const satisfies Record<string, Said>
 export type FaultName = keyof typeof faultWords
 
+/** What was looked at of an entry's signed texts; `open`: nothing speaks against it, and nothing is left by which it could be proved. */
+export type Look = {
+  readonly of: 'texts' | 'question' | 'answer'
+  /** The fault that it is, or would be. */
+  readonly name: FaultName
+  readonly holds: boolean | 'open'
+  /** What is wrong, or open. */
+  readonly detail: string
+}
+
+const texts = {
+  texts: { zh: '签名原文', en: 'signed texts' },
+  question: { zh: '查询', en: 'question' },
+  answer: { zh: '答复', en: 'answer' },
+} as const satisfies Record<Look['of'], Said>
+
+/** One look in words; `by` is who is said to have signed. */
+export function lookSaid({ of, name, holds, detail }: Look, by: Said): Said {
+  const { zh, en } = texts[of]
+  if (holds === 'open')
+    return {
+      zh: '答复尚无签名（中断所致），其内容与摘要相符',
+      en: 'The answer has no signature (a crash came between); its body is the recorded one.',
+    }
+  if (!holds) return { zh: `${zh}：${faultWords[name].zh}`, en: `The ${en}: ${faultWords[name].en} (${detail}).` }
+  switch (name) {
+    case 'missing':
+      return { zh: '应保存的原文齐全', en: 'The texts that belong to the entry are there.' }
+    case 'evidence':
+      return { zh: '保存的原文与条目中的摘要相符', en: 'What is held is what the entry was made for.' }
+    case 'signature':
+      return { zh: `${zh}的签名有效`, en: `The signature of the ${en} is good.` }
+    case 'time':
+      return { zh: `${zh}的签署时间与条目相符`, en: `The ${en} was signed at the time of its entry.` }
+    case 'certificate':
+      return {
+        zh: `签署${zh}的密钥当时由联盟根证书认证为${by.zh}的密钥，至今未被吊销`,
+        en: `The key of the ${en} was ${by.en}’s then, certified under the federation’s root, and is not revoked.`,
+      }
+    case 'receipt':
+      return {
+        zh: '答复所附回执与日志位置相符',
+        en: 'The receipt in the answer is of the place that the exchange has in the ledger.',
+      }
+    default:
+      return of === 'question'
+        ? {
+            zh: '查询与条目一致：双方、报文编号、协议、目的、事由、主体',
+            en: 'The question says what the entry says: who asked whom, message, agreement, purpose, matter, subjects.',
+          }
+        : {
+            zh: '答复针对此查询，结果与条目一致',
+            en: 'The answer is to this question, and comes to what the entry says.',
+          }
+  }
+}
+
 /** A city that cosigned, and the instant by its own word. */
 export type Cosigned = { readonly city: string; readonly at: string }
 

@@ -14,20 +14,16 @@ import {
 } from '#ledger/bundle.ts'
 import { cosignerKey, readSigned, type Signed } from '#ledger/checkpoint.ts'
 import type { Entry } from '#ledger/entry.ts'
-import { contradiction, isBody, lacking } from '#ledger/evidence.ts'
 import { originOf, witnessName } from '#ledger/log.ts'
-import { canonical } from '#protocol/canonical.ts'
-import { readJson } from '#protocol/json.ts'
-import { Answer, limits, Query, type Receipt, RefusalMessage, types } from '#protocol/message.ts'
-import { Refusal, refuse } from '#protocol/refusal.ts'
-import { maskPersonalNumbers, readSubject } from '#protocol/subject.ts'
+import { limits } from '#protocol/message.ts'
+import { Refusal } from '#protocol/refusal.ts'
 import { type Anchors, type CertifiedKey, proveFormerKey } from '#trust/anchors.ts'
 import { type Certificate, crlStore, pathCache, readCertificate, readCrl } from '#trust/certificate.ts'
 import { Malformed } from '#trust/der.ts'
-import { decode, proves, readJws } from '#trust/jws.ts'
 import type { Member } from '#trust/members.ts'
 import { certifiedKey, type Roll, readConfiguration, readRoll } from '#trust/statement.ts'
 import { type Cosigned, type Facts, type FaultName, limitsOf, provesOf, RANGES, type Said } from './proof-words.ts'
+import { lookAtTexts, SLACK } from './signed-texts.ts'
 import { logOf } from './witness.ts'
 
 type ProofFault = {
@@ -49,8 +45,6 @@ export type Proof = Facts & {
 
 /** Faults that are told in full. */
 const REPORTED = 50
-/** Seconds by which an entry may be earlier than one before it, and a message than its entry: the longest life of a question. */
-const SLACK = limits.lifetime + limits.skew
 
 /**
  * Verifies the lines of a file (as `linesOf` gives them) from the federation's root certificates. `now` is epoch milliseconds;
@@ -213,90 +207,17 @@ class Walk {
       return
     }
     this.#count.held += 1
-    const lacks = lacking(entry, evidence)
-    if (lacks !== undefined) tell('missing', lacks)
-    const wrong = contradiction(entry, evidence)
-    if (wrong !== undefined) tell('evidence', wrong)
-    if (wrong !== undefined || !('questionHash' in entry)) return
     const place = { index, leaf: Buffer.from(leaf).toString('base64url'), link }
-    const { question, answer } = evidence
-    if (question !== undefined && this.#proved(() => this.#question(question, entry, ground), tell)) {
-      this.#count.questions += 1
-    }
-    if (answer === undefined) return
-    if (isBody(answer)) {
-      // Our own answer, where a crash came before the signature; what a peer says it has signed, or it is nothing.
-      if (entry.kind === 'answered') this.#count.unsigned += 1
-      else tell('signature', 'an answer that nobody signed')
-    } else if (this.#proved(() => this.#answer(answer, entry, place, ground), tell)) this.#count.answers += 1
-  }
-
-  /** Whether a message proves itself; what keeps it from that is told under its name. */
-  #proved(work: () => void, tell: (name: FaultName, detail: string) => void): boolean {
-    try {
-      work()
-      return true
-    } catch (fault) {
-      if (fault instanceof Contradicted) tell(fault.fault, fault.message)
-      else if (!(fault instanceof Refusal)) throw fault
-      else tell(fault.code === 'token.certificate' ? 'certificate' : 'signature', fault.message)
-      return false
-    }
-  }
-
-  #question(token: string, entry: Exchange, ground: Ground): void {
-    const isOurs = entry.kind === 'asked' || entry.kind === 'outcome'
-    const [iss, aud] = isOurs ? [entry.city, entry.peer] : [entry.peer, entry.city]
-    const payload = this.#message(token, types.query, iss, entry, ground)
-    const claims = Query.safeParse(payload).data
-    const { jti, agreement, purpose, matter } = entry
-    const same =
-      claims !== undefined &&
-      canonical([claims.iss, claims.aud, claims.jti, claims.agreement, claims.purpose]) ===
-        canonical([iss, aud, jti, agreement, purpose]) &&
-      maskPersonalNumbers(claims.matter) === matter &&
-      claims.subjects.length === entry.subjects.length &&
-      claims.subjects.every((text, i) => isSubject(text, entry.subjects[i])) &&
-      (entry.kind !== 'asked' || canonical(claims.want) === canonical(entry.want))
-    if (!same) throw new Contradicted('binding', 'the question is not what the entry says')
-  }
-
-  #answer(token: string, entry: Exchange, place: Omit<Receipt, 'at'>, ground: Ground): void {
-    const isTheirs = entry.kind === 'outcome' || entry.kind === 'asked'
-    const [iss, aud] = isTheirs ? [entry.peer, entry.city] : [entry.city, entry.peer]
-    const isAnswer = entry.kind === 'answered' || (entry.kind === 'outcome' && entry.outcome === 'answered')
-    const payload = this.#message(token, isAnswer ? types.answer : types.refusal, iss, entry, ground)
-    const claims = isAnswer ? Answer.safeParse(payload).data : RefusalMessage.safeParse(payload).data
-    const bound =
-      claims?.iss === iss &&
-      claims.aud === aud &&
-      claims.req_jti === entry.jti &&
-      claims.req_hash === entry.questionHash
-    if (!bound) throw new Contradicted('binding', 'it does not answer this question')
-    const code = 'refusal' in claims ? claims.refusal.code : undefined
-    if ('code' in entry ? entry.code !== code : code !== undefined)
-      throw new Contradicted('binding', 'it is refused for another reason than the entry says')
-    const wanted = isTheirs && 'receipt' in entry ? entry.receipt : place
-    const { index, leaf, link } = claims.receipt
-    if (wanted?.index !== index || wanted.leaf !== leaf || wanted.link !== link)
-      throw new Contradicted('receipt', `it names entry ${index}`)
-  }
-
-  /** The payload of a message that this city signed at the time of its entry, with a key that was its own then. */
-  #message(token: string, typ: string, city: string, { at }: Exchange, { anchors, made }: Ground) {
-    const jws = readJws(token, typ)
-    const { kid, alg, 'x5t#S256': thumbprint } = jws.header
-    const key = this.#keys.get(thumbprint)
-    if (key === undefined) throw refuse('token.certificate', `${thumbprint} is not in the file`)
-    if (key.kid !== kid || key.alg !== alg) throw refuse('token.signature', 'the header names another key')
-    if (!proves(jws, key.key)) throw refuse('token.signature')
-    const payload = readJson(decode(jws.payload))
-    const entered = Date.parse(at)
-    const iat = typeof payload['iat'] === 'number' ? payload['iat'] * 1000 : Number.NaN
-    // A NaN is never near.
-    if (!(Math.abs(iat - entered) <= SLACK * 1000)) throw new Contradicted('time', `signed at another time than ${at}`)
-    this.#certified(city, key, entered, anchors, made)
-    return payload
+    const looks = lookAtTexts(entry, evidence, place, {
+      keyOf: thumbprint => this.#keys.get(thumbprint),
+      certified: (city, key, at) => this.#certified(city, key, at, ground.anchors, ground.made),
+    })
+    for (const { name, holds, detail } of looks) if (holds === false) tell(name, detail)
+    const about = (message: 'question' | 'answer') => looks.filter(({ of }) => of === message)
+    const isProved = (found: typeof looks) => found.length > 0 && found.every(({ holds }) => holds === true)
+    if (isProved(about('question'))) this.#count.questions += 1
+    if (isProved(about('answer'))) this.#count.answers += 1
+    if (about('answer').some(({ holds }) => holds === 'open')) this.#count.unsigned += 1
   }
 
   /** As `proveFormerKey`; but a path that was found while all its certificates hold is there as long as they all do. */
@@ -307,27 +228,6 @@ class Walk {
     if (isSteady && this.#steady.has(name)) return
     proveFormerKey(city, key, anchors, at, made)
     if (isSteady) this.#steady.add(name)
-  }
-}
-
-type Exchange = Extract<Entry, { questionHash: string }>
-
-class Contradicted extends Error {
-  readonly fault: FaultName
-  constructor(fault: FaultName, message: string) {
-    super(message)
-    this.fault = fault
-  }
-}
-
-/** Whether the text of a question is the subject of its entry; the code is judged where it is asked about, and later only read. */
-function isSubject(text: string, entered: string | undefined): boolean {
-  if (text === entered) return true
-  try {
-    return readSubject(text).uscc === entered
-  } catch (fault) {
-    if (fault instanceof Refusal) return false
-    throw fault
   }
 }
 

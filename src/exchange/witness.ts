@@ -122,23 +122,17 @@ export function openWitness({ store, log, members, acquaint, now, contradicted, 
 }
 
 /**
- * Takes note that somebody knows of a city's contradictions; gives how many there were. Where its log was replaced, it is known
- * from now on by what it publishes; of another log nothing is held, of the same under another key all that was.
+ * Takes note that somebody knows of the first `seen` contradictions of a city, acknowledged ones included; gives how many of
+ * them stood. Where its log was replaced by one of them, it is known from now on by what it publishes.
  */
 export async function acknowledge(
   { store, by, at }: { readonly store: LogStore; readonly by: string; readonly at: string },
   city: string,
+  seen: number,
   member: Pick<Member, 'id' | 'log'> | undefined,
 ): Promise<number> {
-  const standing = (await store.contradictions(city)).filter(each => !each.acknowledged)
-  const held = (await store.witnessed()).find(row => row.city === city)
-  const published = member?.log
-  const isReplaced = standing.some(({ name }) => name === 'replaced')
-  if (isReplaced && member && logOf(member) && held !== undefined && published !== undefined) {
-    const isSame = held.origin === published.origin
-    await store.know({ ...held, ...published, ...(!isSame && { size: 0, note: '' }) })
-  }
-  return await store.acknowledge(city, by, at)
+  const published = member && logOf(member) && member.log
+  return await store.acknowledge(city, seen, { by, at }, published)
 }
 
 function knownOf(row: Witnessed): Known | undefined {

@@ -1,21 +1,20 @@
 /** A ledger is carried to another place whole, as the same ledger: entry by entry, and what came out is verified against what went in. */
 import { existsSync, renameSync, rmSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
-import type { Receipt } from '#protocol/message.ts'
 import { refuse } from '#protocol/refusal.ts'
-import { base64url, type Identity } from './entry.ts'
-import { putTogether } from './evidence.ts'
-import type { SignedAnswer } from './ledger.ts'
-import type { Tile } from './log.ts'
-import { openLogStoreAt, verifyLedgerAt } from './open.ts'
+import { fillLedgerAt, type Target } from './copy-target.ts'
+import type { Kept, LogStore, Tile } from './log.ts'
+import { openLogToRead, verifyLedgerAt } from './open.ts'
 import { isPostgres, shown } from './place.ts'
-import { connect, createPostgresLedger, openPostgresStore } from './postgres.ts'
+import { connect } from './postgres-line.ts'
 import { batches as postgresBatches } from './postgres-verify.ts'
-import type { Item } from './queue.ts'
-import { createLedger } from './sqlite.ts'
-import { filledTiles, perfectRoot } from './tree.ts'
+import { filledTiles, perfectRoot, type TilePlace } from './tree.ts'
 import { batches as fileBatches, openToRead } from './verify.ts'
-import type { Batch, Row, Verification } from './walk.ts'
+import type { Batch, Verification } from './walk.ts'
+
+/** Of the log, what is read and written at once: some 200 KB of tiles, and half a megabyte of checkpoints with ten cosignatures. */
+const TILES = 16
+const CHECKPOINTS = 256
 
 export type CopyOptions = {
   /** Called now and then with how many entries are done, of how many; each is read, written and verified. */
@@ -69,9 +68,14 @@ function isWhole({ faults, faultCount }: Verification): boolean {
   return faults.filter(({ name }) => name === 'time-turned-back').length === faultCount
 }
 
-/** Copies a ledger up to its head of this moment, also while gateways append to it. Throws as `moveLedger` does. */
+/**
+ * Copies a ledger up to its head of this moment, also while gateways append to it. What is not whole at the target is no ledger
+ * there. Throws as `moveLedger` does.
+ */
 export async function copyLedger(from: string, to: string, { progress }: CopyOptions = {}): Promise<Verification> {
-  const log = await readLog(from)
+  await using log = openLogToRead(from)
+  // What is signed from here on is of entries that may not come along.
+  const newest = await log?.newest()
   const found = await verifyLedgerAt(from, { report: TURNS })
   const { identity, entries, head } = found
   if (!isWhole(found) || identity === undefined) {
@@ -81,18 +85,17 @@ export async function copyLedger(from: string, to: string, { progress }: CopyOpt
   // A file has its name when it is whole.
   const at = isPostgres(to) ? to : `${to}.part`
   for (const trace of ['', '-wal', '-shm']) rmSync(`${at}${trace}`, { force: true })
-  {
-    await using target = await begin(at, identity)
+  await fillLedgerAt(at, identity, async target => {
     let written = 0
     for await (const { rows } of batchesAt(from)) {
       const group = rows.slice(0, entries - written)
       if (group.length === 0) break
-      await target.write(group)
+      await target.entries(group)
       written += group.length
       progress?.(written, 2 * entries)
     }
-  }
-  await writeLog(at, log)
+    if (log !== undefined) await carryLog(log, newest, target)
+  })
   const arrived = await verifyLedgerAt(at, {
     report: TURNS,
     progress: count => progress?.(entries + count, 2 * entries),
@@ -122,89 +125,39 @@ async function* batchesAt(from: string): AsyncGenerator<Batch> {
   }
 }
 
-type Target = AsyncDisposable & { write(rows: readonly Row[]): Promise<void> }
-
-async function begin(to: string, identity: Identity): Promise<Target> {
-  if (!isPostgres(to)) {
-    createLedger(to, identity.city, identity)
-    return fileTarget(to)
+/**
+ * The log goes along up to this checkpoint: tiles, checkpoints with what was cosigned of them, and all that was ever known of
+ * other cities' logs.
+ */
+async function carryLog(log: LogStore, newest: Kept | undefined, target: Target): Promise<void> {
+  if (newest !== undefined) {
+    for (const places of pages(filledTiles(0, newest.size), TILES)) {
+      await target.tiles(await Promise.all(places.map(place => tileAt(log, place))))
+    }
+    for await (const kept of checkpointsUpTo(log, newest)) await target.checkpoints(kept)
   }
-  await createPostgresLedger(to, identity)
-  const store = await openPostgresStore(to)
-  return {
-    async write(rows) {
-      const items = rows.map(({ body, held }): Item => ({ body, at: '', evidence: held, expiresAt: held?.until ?? 0 }))
-      const written = await store.write(items, new Map())
-      for (const [i, row] of rows.entries()) expectPlace(row, written[i])
-      const signed = rows.flatMap(row => signedIn(row))
-      if (signed.length > 0) await store.write([], new Map(signed))
-    },
-    [Symbol.asyncDispose]: store.close,
-  }
+  await target.others(await log.everWitnessed(), await log.contradictions())
 }
 
-function signedIn({ index, held }: Row): readonly (readonly [number, SignedAnswer])[] {
-  if (held?.signed === undefined) return []
-  const { signed, answer = '' } = held
-  const { before, after, header } = signed
-  const around = header === null || after === null ? undefined : { before, after }
-  return [[index, { answer: putTogether(signed, answer), around }]]
+async function tileAt(log: LogStore, place: TilePlace): Promise<Tile> {
+  const hashes = await log.tile(place)
+  if (hashes === undefined) throw refuse('ledger.unavailable', `tile ${place.level}/${place.n} of the log is missing`)
+  return { ...place, hashes, root: perfectRoot(hashes) }
 }
 
-function expectPlace(row: Row, written: Receipt | Error | undefined): void {
-  if (written instanceof Error || written?.index !== row.index || written.link !== base64url(row.link)) {
-    throw refuse('ledger.unavailable', `entry ${row.index} did not arrive in its place`)
+/** Pages of checkpoints by rising size. The last is there, though a gateway that goes on meanwhile may let it go. */
+async function* checkpointsUpTo(log: LogStore, newest: Kept): AsyncGenerator<readonly Kept[]> {
+  for (let from = 0; ; ) {
+    const kept = (await log.checkpointsFrom(from, CHECKPOINTS)).filter(({ size }) => size < newest.size)
+    yield kept
+    const last = kept.at(-1)
+    if (last === undefined || kept.length < CHECKPOINTS) break
+    from = last.size + 1
   }
+  const [still] = await log.checkpointsFrom(newest.size, 1)
+  yield [still?.size === newest.size ? still : newest]
 }
 
-/** Into a file that nobody else has open, and that is of no use before it is whole: without a sync for each batch. */
-function fileTarget(path: string): Target {
-  const db = new DatabaseSync(path)
-  db.exec('PRAGMA synchronous = OFF')
-  const entry = db.prepare('INSERT INTO entry (ix, body, previous, link) VALUES (?, ?, ?, ?)')
-  const evidence = db.prepare('INSERT INTO evidence (ix, question, answer, expires_at) VALUES (?, ?, ?, ?)')
-  const signed = db.prepare('INSERT INTO signed (ix, header, before, after, signature) VALUES (?, ?, ?, ?, ?)')
-  return {
-    async write(rows) {
-      db.exec('BEGIN IMMEDIATE')
-      for (const { index, body, previous, link, held } of rows) {
-        entry.run(index, body, previous, link)
-        if (held === undefined) continue
-        evidence.run(index, held.question ?? null, held.answer ?? null, held.until)
-        const { signed: parts } = held
-        if (parts !== undefined) signed.run(index, parts.header, parts.before, parts.after, parts.signature)
-      }
-      db.exec('COMMIT')
-    },
-    async [Symbol.asyncDispose]() {
-      db.exec('PRAGMA synchronous = FULL; PRAGMA wal_checkpoint(TRUNCATE)')
-      db.close()
-    },
-  }
-}
-
-/** The log goes along: its checkpoints with what was cosigned of them, and all that is known of other cities' logs. */
-async function readLog(from: string) {
-  await using store = await openLogStoreAt(from)
-  const checkpoints = (await store.checkpoints(Number.MAX_SAFE_INTEGER)).toReversed()
-  const tiles: Tile[] = []
-  for (const spot of filledTiles(0, checkpoints.at(-1)?.size ?? 0)) {
-    const hashes = await store.tile(spot)
-    if (hashes === undefined) throw refuse('ledger.unavailable', `tile ${spot.level}/${spot.n} of the log is missing`)
-    tiles.push({ ...spot, hashes, root: perfectRoot(hashes) })
-  }
-  return { checkpoints, tiles, witnessed: await store.witnessed(), contradictions: await store.contradictions() }
-}
-
-async function writeLog(to: string, log: Awaited<ReturnType<typeof readLog>>): Promise<void> {
-  await using store = await openLogStoreAt(to)
-  for (const [i, checkpoint] of log.checkpoints.entries()) {
-    await store.extend(i === 0 ? log.tiles : [], checkpoint, log.checkpoints[i - 1]?.size)
-  }
-  for (const row of log.witnessed) await store.know(row)
-  for (const found of log.contradictions) {
-    await store.contradict(found)
-    const { acknowledged } = found
-    if (acknowledged !== undefined) await store.acknowledge(found.city, acknowledged.by, acknowledged.at)
-  }
+function* pages<T>(all: readonly T[], length: number): Generator<readonly T[]> {
+  for (let from = 0; from < all.length; from += length) yield all.slice(from, from + length)
 }

@@ -77,6 +77,14 @@ export function isBody(answer: string): boolean {
   return answer.startsWith('{')
 }
 
+/**
+ * Whether the answer is a body where there ought to be a signed one: a crash can keep our own from being signed, as it is
+ * entered before; what a peer answered is entered as it came, signed, or it was no answer.
+ */
+export function isUnsigned({ kind }: Entry, { answer }: Evidence): boolean {
+  return kind !== 'answered' && answer !== undefined && isBody(answer)
+}
+
 /** The receipt that rides in a signed answer; undefined where none can be read. */
 export function receiptIn(answer: string): Receipt | undefined {
   return Receipt.safeParse(readClaims(answer)?.['receipt']).data

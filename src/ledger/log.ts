@@ -43,6 +43,9 @@ type ContradictionName = (typeof contradictionNames)[number]
 /** Checkpoints for which cosignatures may still be on their way: two minutes where one is signed each second. */
 export const COSIGNABLE = 120
 
+/** By whom and when (an instant in UTC) a contradiction was acknowledged. */
+type Acknowledged = { readonly by: string; readonly at: string }
+
 /** Two things that a log said and that cannot both be true; `held` was said first. Notes where there are notes. */
 export type Contradiction = {
   readonly city: string
@@ -53,8 +56,8 @@ export type Contradiction = {
   readonly detail: string
   /** An instant in UTC. */
   readonly at: string
-  /** By whom and when it was acknowledged; undefined as long as it stands. */
-  readonly acknowledged?: { readonly by: string; readonly at: string } | undefined
+  /** Undefined as long as it stands. */
+  readonly acknowledged?: Acknowledged | undefined
 }
 
 /**
@@ -73,6 +76,8 @@ export type LogStore = AsyncDisposable & {
   newest(): Promise<Kept | undefined>
   /** The newest checkpoints, the newest first. */
   checkpoints(limit: number): Promise<readonly Kept[]>
+  /** Those of this size or larger, the smallest first. */
+  checkpointsFrom(size: number, limit: number): Promise<readonly Kept[]>
   /**
    * Takes new tiles and the checkpoint over them, all or nothing, if the newest checkpoint is still the one of size `after`
    * (undefined: there is none). False where another process was faster. A checkpoint that nobody cosigned is let go after a while.
@@ -86,22 +91,30 @@ export type LogStore = AsyncDisposable & {
 
   /** Of each city the newest row: the one log of it that we know. */
   witnessed(): Promise<readonly Witnessed[]>
+  /** All rows, those of former logs as well, in the order in which the logs became known. */
+  everWitnessed(): Promise<readonly Witnessed[]>
   /** Puts a row in place of the newest of its city if that is still of size `after`; false where it is not. */
   witness(row: Witnessed, after: number): Promise<boolean>
-  /**
-   * Begins to know a city by a log and key. Where one is known, only a row of a larger size takes its place, or any while a
-   * replacement of the city's log stands: that is a part of acknowledging it. Does nothing otherwise.
-   */
+  /** Begins to know a city by a log and key; does nothing where one is known. */
   know(row: Witnessed): Promise<void>
-  /** All that were ever found, of one city or of all, the oldest first. */
+  /** All that were ever found, of one city or of all, the oldest first; none ever goes, or comes before another. */
   contradictions(city?: string): Promise<readonly Contradiction[]>
   /**
    * Records a contradiction once, a replacement once until it is acknowledged; true where it is new. Of another city's log one
    * of a name stands at a time, for the city itself can make as many as it likes; of our own each counts, as long as it holds.
    */
   contradict(found: Contradiction): Promise<boolean>
-  /** Marks those of a city that are not acknowledged; gives how many there were. */
-  acknowledge(city: string, by: string, at: string): Promise<number>
+  /**
+   * Marks what is not acknowledged of the first `seen` that `contradictions` gives of a city, and nothing that came after; gives
+   * how many that were. Where a replacement is among them, the city is known from then on by what it publishes: of an origin
+   * that it was known by before, under whichever key, by all that was held, and of another by nothing. There is no other way.
+   */
+  acknowledge(
+    city: string,
+    seen: number,
+    acknowledged: Acknowledged,
+    published?: Pick<Witnessed, 'origin' | 'key'>,
+  ): Promise<number>
 }
 
 export type Log = {

@@ -1,4 +1,5 @@
 /** A ledger is named by its place, the path of a file or the URL of a PostgreSQL; nobody but this file asks which. */
+import { Refusal, refuse } from '#protocol/refusal.ts'
 import type { Ledger } from './ledger.ts'
 import type { LogStore } from './log.ts'
 import { auditLog } from './log-audit.ts'
@@ -8,7 +9,8 @@ import { openPostgresLog } from './postgres-log.ts'
 import { verifyPostgres } from './postgres-verify.ts'
 import { createLedger, openLedger } from './sqlite.ts'
 import { openLogStore } from './sqlite-log.ts'
-import { verifyLedger } from './verify.ts'
+import { hasLog } from './tables.ts'
+import { openToRead, verifyLedger } from './verify.ts'
 import type { Fault, Verification, VerifyOptions } from './walk.ts'
 
 /**
@@ -37,10 +39,8 @@ export async function openLogStoreAt(place: string): Promise<LogStore> {
 /** Verifies a ledger, in use or at rest. Throws `ledger.unavailable` only when there is none, or no server. */
 export async function verifyLedgerAt(place: string, options: VerifyOptions = {}): Promise<Verification> {
   const found = await (isPostgres(place) ? verifyPostgres(place, options) : verifyLedger(place, options))
-  // What cannot be read, or is of an earlier version, has no log to look at.
-  const store = found.identity && logToRead(place)
-  if (store === undefined) return found
-  await using _ = store
+  // Of what cannot be read, its log cannot either.
+  if (found.identity === undefined) return found
   const { report = 20 } = options
   const faults = [...found.faults]
   let { faultCount } = found
@@ -49,18 +49,25 @@ export async function verifyLedgerAt(place: string, options: VerifyOptions = {})
     if (faults.length < report) faults.push(fault)
   }
   try {
-    for await (const fault of auditLog(store)) add(fault)
+    await using store = openLogToRead(place)
+    if (store !== undefined) for await (const fault of auditLog(store)) add(fault)
   } catch (fault) {
     add({ name: 'unreadable', index: undefined, detail: fault instanceof Error ? fault.message : String(fault) })
   }
   return { ...found, faults, faultCount, verified: faultCount === 0 }
 }
 
-function logToRead(place: string): LogStore | undefined {
+/**
+ * Opens the log of a ledger to read only, also on a medium that cannot be written; undefined where it is a file of the version
+ * before there was a log. Throws `ledger.unavailable` where it cannot be read, in PostgreSQL when it is first asked.
+ */
+export function openLogToRead(place: string): LogStore | undefined {
   if (isPostgres(place)) return openPostgresLog(place)
   try {
-    return openLogStore(place, { readOnly: true })
-  } catch {
-    return undefined
+    using db = openToRead(place)
+    return hasLog(db) ? openLogStore(place, { readOnly: true }) : undefined
+  } catch (fault) {
+    if (fault instanceof Refusal) throw fault
+    throw refuse('ledger.unavailable', `${place}: ${fault instanceof Error ? fault.message : String(fault)}`, fault)
   }
 }

@@ -139,10 +139,7 @@ END`,
     head: 'know_log(the_city text, the_origin text, the_key text, the_size bigint, the_note text, the_at text) RETURNS void',
     body: `BEGIN
   LOCK TABLE witnessed IN EXCLUSIVE MODE;
-  IF the_size <= (SELECT size FROM witnessed WHERE city = the_city ORDER BY ix DESC LIMIT 1) AND NOT EXISTS (
-    SELECT FROM contradiction WHERE city = the_city AND name = 'replaced' AND acknowledged_by IS NULL) THEN
-    RETURN;
-  END IF;
+  IF EXISTS (SELECT FROM witnessed WHERE city = the_city) THEN RETURN; END IF;
   INSERT INTO witnessed
     SELECT coalesce(max(ix), -1) + 1, the_city, the_origin, the_key, the_size, the_note, the_at FROM witnessed;
 END`,
@@ -173,14 +170,26 @@ END`,
 END`,
   },
   {
+    // The only door to another log of a city: what is held of it comes from the rows that are there, not from who calls.
     name: 'acknowledge_contradictions',
-    head: 'acknowledge_contradictions(the_city text, the_one text, the_at text) RETURNS bigint',
-    body: `DECLARE the_count bigint;
+    head: `acknowledge_contradictions(the_city text, the_seen bigint, the_one text, the_at text, the_origin text, the_key text)
+  RETURNS bigint`,
+    body: `DECLARE
+  the_names text[];
+  held record;
 BEGIN
-  UPDATE contradiction SET acknowledged_by = the_one, acknowledged_at = the_at
-    WHERE city = the_city AND acknowledged_by IS NULL;
-  GET DIAGNOSTICS the_count = ROW_COUNT;
-  RETURN the_count;
+  LOCK TABLE contradiction, witnessed IN EXCLUSIVE MODE;
+  WITH marked AS (
+    UPDATE contradiction SET acknowledged_by = the_one, acknowledged_at = the_at WHERE acknowledged_by IS NULL
+      AND ix IN (SELECT ix FROM contradiction WHERE city = the_city ORDER BY ix LIMIT the_seen) RETURNING name)
+  SELECT coalesce(array_agg(name), '{}') INTO the_names FROM marked;
+  IF the_origin IS NOT NULL AND 'replaced' = ANY (the_names) THEN
+    SELECT size, note, at INTO held FROM witnessed WHERE city = the_city AND origin = the_origin ORDER BY ix DESC LIMIT 1;
+    INSERT INTO witnessed
+      SELECT coalesce(max(ix), -1) + 1, the_city, the_origin, the_key,
+        coalesce(held.size, 0), coalesce(held.note, ''), coalesce(held.at, the_at) FROM witnessed;
+  END IF;
+  RETURN cardinality(the_names);
 END`,
   },
 ]

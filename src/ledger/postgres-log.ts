@@ -1,7 +1,8 @@
 /** The transparency log of a ledger in PostgreSQL: whichever gateway is faster extends it, and the others find that it did. */
 import { z } from 'zod'
 import { COSIGNABLE, contradictionNames, type LogStore } from './log.ts'
-import { type Connection, openLine, place, unavailable } from './postgres.ts'
+import { place } from './postgres.ts'
+import { type Connection, openLine, unavailable } from './postgres-line.ts'
 
 const Bytes = z.instanceof(Uint8Array)
 const Kept = z.object({ size: place, note: z.string(), at: z.string() })
@@ -69,6 +70,8 @@ export function openPostgresLog(url: string): LogStore {
     },
     checkpoints: async limit =>
       ask(Kept, sql => sql`SELECT size, note, at FROM checkpoint ORDER BY size DESC LIMIT ${limit}`),
+    checkpointsFrom: async (size, limit) =>
+      ask(Kept, sql => sql`SELECT size, note, at FROM checkpoint WHERE size >= ${size} ORDER BY size LIMIT ${limit}`),
     extend: async (tiles, { size, note, at }, after) => {
       const made = JSON.stringify(
         tiles.map(({ level, n, root, hashes }) => ({ level, n, root: base64(root), hashes: base64(hashes) })),
@@ -88,6 +91,8 @@ export function openPostgresLog(url: string): LogStore {
         Witnessed,
         sql => sql`SELECT DISTINCT ON (city) city, origin, key, size, note, at FROM witnessed ORDER BY city, ix DESC`,
       ),
+    everWitnessed: () =>
+      ask(Witnessed, sql => sql`SELECT city, origin, key, size, note, at FROM witnessed ORDER BY ix`),
     witness: async ({ city, size, note, at }, after) =>
       (await one(Done, sql => sql`SELECT witness_log(${city}, ${size}, ${note}, ${at}, ${after}) AS done`)).done,
     know: async ({ city, origin, key, size, note, at }) => {
@@ -109,8 +114,14 @@ export function openPostgresLog(url: string): LogStore {
       )
       return done
     },
-    acknowledge: async (city, by, at) =>
-      (await one(Count, sql => sql`SELECT acknowledge_contradictions(${city}, ${by}, ${at}) AS n`)).n,
+    acknowledge: async (city, seen, { by, at }, published) => {
+      const [origin, key] = [published?.origin ?? null, published?.key ?? null]
+      const { n } = await one(
+        Count,
+        sql => sql`SELECT acknowledge_contradictions(${city}, ${seen}, ${by}, ${at}, ${origin}, ${key}) AS n`,
+      )
+      return n
+    },
     [Symbol.asyncDispose]: line.close,
   }
 }

@@ -187,6 +187,9 @@ END`,
   },
 ]
 
+/** All texts that a version stands for. */
+export const versionTexts = (): string => JSON.stringify([tables, functions, triggers])
+
 /** The tables that hold what is never taken back; a role may read them. */
 const kept = ['ledger', 'entry', 'evidence', 'signed', 'subject', ...logTableNames]
 
@@ -248,9 +251,62 @@ const tables = [
   `INSERT INTO probe VALUES (1, 0)`,
 ]
 
+/**
+ * The version of all that stands above and in postgres-log-tables.ts, kept as the comment on the table `ledger`. Whoever changes a
+ * table, function or trigger counts up here, and adds to `steps` what the tables of before lack; tests hold the texts of each
+ * version to their digest.
+ */
+export const VERSION = 1
+
+/** What brings the tables of version 0, 1, … to the next one. Tables without a version were made before there was one. */
+const steps: readonly (readonly string[])[] = [[]]
+
 /** Makes the tables in the first schema of the connection's search_path, which has to be there. Runs in the caller's transaction. */
 export async function makeTables(sql: Sql): Promise<void> {
   for (const text of tables) await sql.unsafe(text)
+  await makeFunctions(sql)
+}
+
+/**
+ * Brings tables of an earlier version up to this one, functions and triggers made anew; gives from which version. Roles that could
+ * append can again. Runs in the caller's transaction, which is the owner's; whoever appends waits for its end. Throws Error where
+ * the tables are of a later version.
+ */
+export async function bringUpTables(sql: Sql): Promise<number> {
+  await sql`LOCK TABLE ledger IN ACCESS EXCLUSIVE MODE`
+  const version = (await versionOf(sql)) ?? 0
+  if (!(version <= VERSION)) throw new Error(otherVersion(version))
+  const roles = await sql<{ name: string }[]>`
+    SELECT DISTINCT rolname AS name FROM pg_proc, aclexplode(proacl) AS given JOIN pg_roles ON pg_roles.oid = given.grantee
+      WHERE pronamespace = current_schema()::regnamespace AND proname = 'append_group' AND grantee <> proowner`
+  for (const step of steps.slice(version)) for (const text of step) await sql.unsafe(text)
+  for (const [table, name] of triggers) await sql.unsafe(`DROP TRIGGER IF EXISTS ${name} ON ${table}`)
+  const made = await sql<{ signature: string }[]>`
+    SELECT pg_proc.oid::regprocedure::text AS signature FROM pg_proc
+      WHERE pronamespace = current_schema()::regnamespace AND proname = ANY (string_to_array(${functions.map(({ name }) => name).join()}, ','))`
+  for (const { signature } of made) await sql.unsafe(`DROP FUNCTION ${signature}`)
+  await makeFunctions(sql)
+  for (const { name } of roles) await grantTo(sql, name)
+  return version
+}
+
+/** Undefined where there is no ledger. */
+async function versionOf(sql: Sql): Promise<number | undefined> {
+  const [row] = await sql<{ isThere: boolean; said: string | null }[]>`
+    SELECT ledger IS NOT NULL AS "isThere", obj_description(ledger, 'pg_class') AS said
+      FROM to_regclass(format('%I.ledger', current_schema())) AS ledger`
+  return row?.isThere === true ? Number(row.said ?? 0) : undefined
+}
+
+function otherVersion(version: number): string {
+  const remedy =
+    version < VERSION
+      ? 'with all gateways ended, its owner calls `xinqiao ledger upgrade URL`'
+      : 'use the later program'
+  return `the tables are of version ${version}, and this program is for version ${VERSION}: ${remedy}`
+}
+
+async function makeFunctions(sql: Sql): Promise<void> {
   for (const { head, name, body } of functions) {
     await sql.unsafe(
       `CREATE FUNCTION ${head} LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $ledger$${body}$ledger$`,
@@ -260,6 +316,7 @@ export async function makeTables(sql: Sql): Promise<void> {
   for (const [table, name, rest] of triggers) {
     await sql.unsafe(`CREATE TRIGGER ${name} ${rest.replace('%s', `ON ${table}`)}`)
   }
+  await sql.unsafe(`COMMENT ON TABLE ledger IS '${VERSION}'`)
 }
 
 /** Lets a role append and read, and nothing else. */
@@ -274,6 +331,9 @@ export async function grantTo(sql: Sql, role: string): Promise<void> {
 
 /** How tables, triggers and functions differ from those that `makeTables` makes, one sentence each; none when they do not. */
 export async function tableFaults(sql: Sql): Promise<string[]> {
+  const version = await versionOf(sql)
+  // Of another version nothing else can be said.
+  if (version !== undefined && version !== VERSION) return [otherVersion(version)]
   const faults: string[] = []
   const found = await sql<{ name: string; body: string }[]>`
     SELECT proname AS name, prosrc AS body FROM pg_proc WHERE pronamespace = current_schema()::regnamespace`

@@ -1,15 +1,7 @@
 /** Walks a ledger in PostgreSQL from its first entry to its last, as `verifyLedger` walks a file, and by the same judgement. */
 import { z } from 'zod'
-import {
-  type Connection,
-  connect,
-  EvidenceRow,
-  IndexRow,
-  place,
-  readIdentity,
-  storedText,
-  unavailable,
-} from './postgres.ts'
+import { EvidenceRow, IndexRow, place, readIdentity, storedText } from './postgres.ts'
+import { type Connection, connect, unavailable } from './postgres-line.ts'
 import { tableFaults, words } from './postgres-tables.ts'
 import {
   type Batch,

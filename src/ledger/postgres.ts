@@ -8,22 +8,21 @@
  */
 import { randomUUID } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
-import postgres from 'postgres'
+import type postgres from 'postgres'
 import { z } from 'zod'
 import type { Receipt } from '#protocol/message.ts'
-import { Refusal, refuse } from '#protocol/refusal.ts'
+import { type Refusal, refuse } from '#protocol/refusal.ts'
 import { base64url, type Identity, leafHash, nextLink, originLink, readEntry } from './entry.ts'
 import { putTogether, takeApart } from './evidence.ts'
 import { matches } from './filter.ts'
 import type { Evidence, Filter, Ledger, Page, Recorded, SignedAnswer } from './ledger.ts'
-import { grantTo, makeTables, tableFaults } from './postgres-tables.ts'
+import { type Connection, connect, isAnswer, mayHaveBeenDone, openLine, unavailable } from './postgres-line.ts'
+import { bringUpTables, grantTo, makeTables, tableFaults } from './postgres-tables.ts'
 import { DEFAULT_RETENTION_DAYS, type Item, openQueue, replayable, type Written } from './queue.ts'
 
-export type Connection = postgres.Sql
+/** A connection, or a transaction on one. */
+export type Statements = postgres.ISql
 
-/** How long the server may take over a statement, and how much longer we listen to a network that says nothing; ms. */
-const STATEMENT = 3_000
-const SILENCE = 1_000
 /** How long a group is asked after whose fate is not known, and the pause between two tries; ms. */
 const DOUBT = 10_000
 const AGAIN = 100
@@ -34,16 +33,20 @@ const DISORDER = 3_600_000
 
 /**
  * Makes a ledger where there is none: in the first schema of the connection's search_path, owned by the role that connects.
- * `role` is another that may then append and read, and nothing else: the one for gateways.
+ * `role` is another that may then append and read, and nothing else: the one for gateways. `fill` writes what is in it from the
+ * beginning; until it is done, nobody sees a ledger there.
  * Throws `ledger.unavailable` where one is, or where the server is too old or keeps less than what it is told to.
  */
 export async function createPostgresLedger(
   url: string,
   { city, id = randomUUID(), created = new Date().toISOString() }: Pick<Identity, 'city'> & Partial<Identity>,
   role?: string,
+  fill?: (sql: Statements) => Promise<void>,
 ): Promise<void> {
+  // Who fills it reads elsewhere meanwhile, for as long as that takes.
+  const session = fill && { statement_timeout: 0, idle_in_transaction_session_timeout: 0 }
   // With the pipeline that postgres.js needs for `begin`; nothing here is ever cancelled.
-  const sql = connect(url, 1, {}, 100)
+  const sql = connect(url, 1, session, 100)
   try {
     const faults = await serverFaults(sql)
     if (faults.length > 0) throw new Error(faults.join('; '))
@@ -54,6 +57,7 @@ export async function createPostgresLedger(
       await makeTables(tx)
       await tx`INSERT INTO ledger VALUES (1, ${city}, ${id}, ${created}, ${Buffer.from(originLink(identity))})`
       if (role !== undefined) await grantTo(tx, role)
+      await fill?.(tx)
     })
   } catch (fault) {
     throw unavailable(fault)
@@ -67,6 +71,21 @@ export async function grantPostgresLedger(url: string, role: string): Promise<vo
   const sql = connect(url, 1, {}, 100)
   try {
     await sql.begin(tx => grantTo(tx, role))
+  } catch (fault) {
+    throw unavailable(fault)
+  } finally {
+    await sql.end({ timeout: 1 })
+  }
+}
+
+/**
+ * Brings the tables of a ledger up to this program's version, all of it or nothing; gives from which. `url` is its owner's.
+ * Throws `ledger.unavailable`, also where they are of a later one.
+ */
+export async function upgradePostgresLedger(url: string): Promise<number> {
+  const sql = connect(url, 1, { statement_timeout: 0 }, 100)
+  try {
+    return await sql.begin(bringUpTables)
   } catch (fault) {
     throw unavailable(fault)
   } finally {
@@ -123,8 +142,8 @@ export const EvidenceRow = z.object({
 
 type PostgresStore = Awaited<ReturnType<typeof openPostgresStore>>
 
-/** The tables behind a ledger, before any queue; for `openPostgresLedger`, and for what moves a ledger or walks through it. */
-export async function openPostgresStore(url: string) {
+/** The tables behind a ledger, before any queue; for `openPostgresLedger`, and for what measures them. */
+async function openPostgresStore(url: string) {
   const writing = openLine(url, 1)
   const reading = openLine(url, 3)
   const leading = openLine(url, 1, { idle_session_timeout: 0 })
@@ -145,19 +164,12 @@ export async function openPostgresStore(url: string) {
     /** One statement that is the group's whole transaction; asked again until its outcome is known. */
     async function write(group: readonly Item[], signed: ReadonlyMap<number, SignedAnswer>): Promise<Written> {
       turn += 1
-      const items = JSON.stringify(
-        group.map(({ body, evidence, expiresAt }) => ({ body, ...held(evidence, expiresAt) })),
-      )
-      const answers = JSON.stringify([...signed].map(([ix, answer]) => ({ ix, ...takeApart(answer) })))
       const mine = turn
       const until = Date.now() + DOUBT
       let doubt = false
       for (;;) {
         try {
-          const rows = await writing.ask(
-            sql => sql`SELECT * FROM append_group(${me}, ${mine}, ${items}::text::json, ${answers}::text::json)`,
-          )
-          return placed(group, z.array(PlacedRow).parse(rows))
+          return await writing.ask(sql => appendGroup(sql, { writer: me, turn: mine }, group, signed))
         } catch (fault) {
           // An answer to a later try says nothing of what became of an earlier one.
           doubt ||= !isAnswer(fault) && mayHaveBeenDone(fault)
@@ -193,6 +205,19 @@ export async function openPostgresStore(url: string) {
       await Promise.all([writing.close(), reading.close(), leading.close()])
     }
   }
+}
+
+/** Writes signed answers, and then a group, by one statement; gives where each of the group now stands. */
+export async function appendGroup(
+  sql: Statements,
+  { writer, turn }: { readonly writer: string; readonly turn: number },
+  group: readonly Item[],
+  signed: ReadonlyMap<number, SignedAnswer>,
+): Promise<Written> {
+  const items = JSON.stringify(group.map(({ body, evidence, expiresAt }) => ({ body, ...held(evidence, expiresAt) })))
+  const answers = JSON.stringify([...signed].map(([ix, answer]) => ({ ix, ...takeApart(answer) })))
+  const rows = await sql`SELECT * FROM append_group(${writer}, ${turn}, ${items}::text::json, ${answers}::text::json)`
+  return placed(group, z.array(PlacedRow).parse(rows))
 }
 
 function held(evidence: Evidence | undefined, expires: number) {
@@ -424,94 +449,4 @@ async function serverFaults(sql: Connection): Promise<string[]> {
     ...(standby ? ['the server is a standby, which takes no entries'] : []),
     ...(schema === null ? ['no schema of the search_path is there'] : []),
   ]
-}
-
-type Session = Readonly<Record<string, string | number | boolean>>
-
-/** So many connections as a ledger needs them, made when they are. */
-export function connect(url: string, max: number, session: Session = {}, pipeline = 0): Connection {
-  return postgres(url, {
-    max,
-    // One query at a time on each connection: src/source/sql.ts says why. The option is real, though its types do not know it.
-    ...{ max_pipeline: pipeline },
-    fetch_types: false,
-    connect_timeout: 2,
-    // Kept: a connection that leads has to stay, and none costs much.
-    idle_timeout: 0,
-    max_lifetime: null,
-    // A pause before the next attempt would outlast the fault; every question is an attempt, and bounded.
-    backoff: () => 0,
-    onnotice: () => {},
-    connection: {
-      application_name: 'xinqiao-ledger',
-      synchronous_commit: 'on',
-      // A search is planned for what it looks for, and is over before a compiler would have begun.
-      plan_cache_mode: 'force_custom_plan',
-      jit: 'off',
-      statement_timeout: STATEMENT,
-      lock_timeout: STATEMENT,
-      idle_in_transaction_session_timeout: STATEMENT,
-      ...session,
-    },
-  })
-}
-
-class Overdue extends Error {}
-
-/** Connections that are given up when nothing is heard over them: what is asked next goes over new ones. */
-export function openLine(url: string, max: number, session: Session = {}) {
-  let sql = connect(url, max, session)
-  return {
-    /** Rejects with what the server said, or what became of the connection. */
-    async ask<T>(question: (sql: Connection) => Promise<T>): Promise<T> {
-      const used = sql
-      const { promise: late, reject } = Promise.withResolvers<never>()
-      const timer = setTimeout(() => reject(new Overdue('no word from the server')), STATEMENT + SILENCE)
-      try {
-        return await Promise.race([question(used), late])
-      } catch (fault) {
-        if (fault instanceof Overdue && used === sql) {
-          sql = connect(url, max, session)
-          used.end({ timeout: 0 }).catch(() => {})
-        }
-        throw fault
-      } finally {
-        clearTimeout(timer)
-      }
-    },
-    close: () => sql.end({ timeout: 1 }),
-  }
-}
-
-function codeOf(fault: unknown): string {
-  return typeof fault === 'object' && fault !== null && 'code' in fault ? String(fault.code) : ''
-}
-
-/** Said by the server of this very statement, which it has undone. A server that ends the session (57P01 and its like) says nothing of it. */
-function isAnswer(fault: unknown): boolean {
-  return fault instanceof postgres.PostgresError && fault.severity_local !== 'FATAL' && !codeOf(fault).startsWith('57P')
-}
-
-/** False where the statement surely did not reach the server. */
-function mayHaveBeenDone(fault: unknown): boolean {
-  const never = [
-    'ECONNREFUSED',
-    'ENOTFOUND',
-    'EHOSTUNREACH',
-    'CONNECT_TIMEOUT',
-    'CONNECTION_ENDED',
-    '57P03',
-    '53300',
-    '28P01',
-    '28000',
-    '3D000',
-  ]
-  return !never.includes(codeOf(fault))
-}
-
-/** Whatever went wrong, as the refusal that it means. It has no cause: an error of PostgreSQL carries the texts it was about. */
-export function unavailable(fault: unknown): Refusal {
-  if (fault instanceof Refusal) return fault
-  const said = fault instanceof Error && fault.message !== '' ? fault.message : codeOf(fault)
-  return refuse('ledger.unavailable', `PostgreSQL: ${said}`)
 }

@@ -5,11 +5,15 @@ import { withLines } from './checkpoint.ts'
 import { leafHash } from './entry.ts'
 import { COSIGNABLE, type Contradiction, contradictionNames, type LogStore, type Witnessed } from './log.ts'
 import { bytes, integer, text } from './tables.ts'
+import { openToRead } from './verify.ts'
 
 /** As the ledger's own, which writes to the same file from the same thread: only another process can be in the way. */
 const BUSY_TIMEOUT = 200
 
-/** Opens the log of a ledger file that `openLedger` has brought up to this program's version. Throws `ledger.unavailable`. */
+/**
+ * Opens the log of a ledger file that `openLedger` has brought up to this program's version; to read only, also of one at rest on
+ * a medium that cannot be written. Throws `ledger.unavailable`.
+ */
 export function openLogStore(path: string, { readOnly = false } = {}): LogStore {
   const guarded = <T>(work: () => T): T => {
     try {
@@ -19,12 +23,17 @@ export function openLogStore(path: string, { readOnly = false } = {}): LogStore 
     }
   }
   return guarded(() => {
-    const db = new DatabaseSync(path, { defensive: true, timeout: BUSY_TIMEOUT, readOnly })
-    // Tiles are read once in a while, and the WAL is carried over by the ledger's own connection when it is time.
-    db.exec(
-      'PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF; PRAGMA cache_size = -1024; PRAGMA wal_autocheckpoint = 0',
-    )
-    return serve(db, guarded)
+    const db = readOnly ? openToRead(path) : new DatabaseSync(path, { defensive: true, timeout: BUSY_TIMEOUT })
+    try {
+      // Tiles are read once in a while, and the WAL is carried over by the ledger's own connection when it is time.
+      db.exec(
+        'PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF; PRAGMA cache_size = -1024; PRAGMA wal_autocheckpoint = 0',
+      )
+      return serve(db, guarded)
+    } catch (fault) {
+      db.close()
+      throw fault
+    }
   })
 }
 
@@ -34,6 +43,7 @@ function serve(db: DatabaseSync, guarded: <T>(work: () => T) => T): LogStore {
   const tile = db.prepare('SELECT hashes FROM tile WHERE level = ? AND n = ?')
   const roots = db.prepare('SELECT root FROM tile WHERE level = ? AND n >= ? AND n < ? ORDER BY n')
   const newest = db.prepare('SELECT size, note, at FROM checkpoint ORDER BY size DESC LIMIT ?')
+  const sized = db.prepare('SELECT size, note, at FROM checkpoint WHERE size >= ? ORDER BY size LIMIT ?')
   const insertTile = db.prepare('INSERT INTO tile (level, n, root, hashes) VALUES (?, ?, ?, ?)')
   const insertCheckpoint = db.prepare('INSERT INTO checkpoint (size, note, at) VALUES (?, ?, ?)')
   const aWhileAgo = db.prepare(`SELECT size, note FROM checkpoint ORDER BY size DESC LIMIT 1 OFFSET ${COSIGNABLE}`)
@@ -44,7 +54,11 @@ function serve(db: DatabaseSync, guarded: <T>(work: () => T) => T): LogStore {
     `SELECT city, origin, key, size, note, at FROM witnessed
       WHERE ix IN (SELECT max(ix) FROM witnessed GROUP BY city) ORDER BY city`,
   )
+  const ever = db.prepare('SELECT city, origin, key, size, note, at FROM witnessed ORDER BY ix')
   const ofCity = db.prepare('SELECT ix, size FROM witnessed WHERE city = ? ORDER BY ix DESC LIMIT 1')
+  const ofOrigin = db.prepare(
+    'SELECT size, note, at FROM witnessed WHERE city = ? AND origin = ? ORDER BY ix DESC LIMIT 1',
+  )
   const setWitnessed = db.prepare('UPDATE witnessed SET size = ?, note = ?, at = ? WHERE ix = ?')
   const insertWitnessed = db.prepare(
     `INSERT INTO witnessed SELECT coalesce(max(ix), -1) + 1, ?, ?, ?, ?, ?, ? FROM witnessed`,
@@ -55,14 +69,12 @@ function serve(db: DatabaseSync, guarded: <T>(work: () => T) => T): LogStore {
       AND (held = ? AND (name <> 'replaced' OR acknowledged_by IS NULL)
         OR acknowledged_by IS NULL AND city <> (SELECT city FROM ledger))`,
   )
-  const isReplaced = db.prepare(
-    `SELECT 1 FROM contradiction WHERE city = ? AND name = 'replaced' AND acknowledged_by IS NULL`,
-  )
   const insertContradiction = db.prepare(
     `INSERT INTO contradiction SELECT coalesce(max(ix), -1) + 1, ?, ?, ?, ?, ?, ?, NULL, NULL FROM contradiction`,
   )
   const acknowledge = db.prepare(
-    'UPDATE contradiction SET acknowledged_by = ?, acknowledged_at = ? WHERE city = ? AND acknowledged_by IS NULL',
+    `UPDATE contradiction SET acknowledged_by = ?, acknowledged_at = ? WHERE acknowledged_by IS NULL
+      AND ix IN (SELECT ix FROM contradiction WHERE city = ? ORDER BY ix LIMIT ?) RETURNING name`,
   )
   const transaction = <T>(work: () => T): T =>
     guarded(() => {
@@ -90,6 +102,7 @@ function serve(db: DatabaseSync, guarded: <T>(work: () => T) => T): LogStore {
       guarded(() => Buffer.concat(roots.all(level, from, from + many).map(row => bytes(row['root'])))),
     newest: async () => guarded(() => newest.all(1).map(keptIn)[0]),
     checkpoints: async limit => guarded(() => newest.all(limit).map(keptIn)),
+    checkpointsFrom: async (size, limit) => guarded(() => sized.all(size, limit).map(keptIn)),
     extend: async (tiles, { size, note, at }, after) =>
       transaction(() => {
         const row = newest.get(1)
@@ -109,6 +122,7 @@ function serve(db: DatabaseSync, guarded: <T>(work: () => T) => T): LogStore {
         if (grown !== note) setNote.run(grown, size)
       }),
     witnessed: async () => guarded(() => known.all().map(witnessedIn)),
+    everWitnessed: async () => guarded(() => ever.all().map(witnessedIn)),
     witness: async ({ city, size, note, at }, after) =>
       transaction(() => {
         const row = ofCity.get(city)
@@ -118,9 +132,7 @@ function serve(db: DatabaseSync, guarded: <T>(work: () => T) => T): LogStore {
       }),
     know: async ({ city, origin, key, size, note, at }) =>
       transaction(() => {
-        const row = ofCity.get(city)
-        if (row !== undefined && size <= integer(row['size']) && isReplaced.get(city) === undefined) return
-        insertWitnessed.run(city, origin, key, size, note, at)
+        if (ofCity.get(city) === undefined) insertWitnessed.run(city, origin, key, size, note, at)
       }),
     contradictions: async city => guarded(() => contradictions.all(city ?? null).map(contradictionIn)),
     contradict: async ({ city, name, held, found, detail, at }) =>
@@ -129,7 +141,17 @@ function serve(db: DatabaseSync, guarded: <T>(work: () => T) => T): LogStore {
         insertContradiction.run(city, name, held, found, detail, at)
         return true
       }),
-    acknowledge: async (city, by, at) => transaction(() => Number(acknowledge.run(by, at, city).changes)),
+    acknowledge: async (city, seen, { by, at }, published) =>
+      transaction(() => {
+        const marked = acknowledge.all(by, at, city, seen)
+        if (published !== undefined && marked.some(({ name }) => name === 'replaced')) {
+          const { origin, key } = published
+          const row = ofOrigin.get(city, origin)
+          const held = row === undefined ? { size: 0, note: '', at } : keptIn(row)
+          insertWitnessed.run(city, origin, key, held.size, held.note, held.at)
+        }
+        return marked.length
+      }),
     [Symbol.asyncDispose]: async () => db.close(),
   }
 }

@@ -19,6 +19,7 @@ import { matches } from './filter.ts'
 import { openIndex } from './index.ts'
 import type { Head, Ledger, Recorded, SignedAnswer } from './ledger.ts'
 import { DEFAULT_RETENTION_DAYS, type Item, openQueue, replayable, type Written } from './queue.ts'
+import { firstSinceAt } from './since.ts'
 import {
   bringUp,
   bytes,
@@ -217,17 +218,11 @@ function serve(db: DatabaseSync, path: string, identity: Identity, retention: nu
     return { entry, receipt: { index: integer(row['ix']), leaf, link: base64url(bytes(row['link'])), at: entry.at } }
   }
 
-  /** The first index whose entry is of this instant or later, to be trusted as far as clocks went forward. */
   function firstSince(instant: string): number {
-    let low = 0
-    let high = head().count
-    while (low < high) {
-      const middle = Math.floor((low + high) / 2)
-      const row = instantOf.get(middle)
-      if (row === undefined || text(row['at']) >= instant) high = middle
-      else low = middle + 1
-    }
-    return low
+    return firstSinceAt(head().count, instant, index => {
+      const row = instantOf.get(index)
+      return row && text(row['at'])
+    })
   }
 
   return {

@@ -22,8 +22,8 @@ function inbound(row: '' | 'NEW.'): string {
  * itself, and lets the trigger see that an insert knows the head that it follows.
  *
  * A trigger that refuses deletes does not see INSERT OR REPLACE in every program, so an insert is refused whatever it could
- * replace: the index must be the next, the message new. Later indexes (by peer, by subject) come with the console, each
- * with its price per append measured; time needs none, because entries stand in its order.
+ * replace: the index must be the next, the message new. What else is searched has a file of its own; time needs no
+ * index, because entries stand in its order.
  */
 const FIRST = [
   `CREATE TABLE ledger (
@@ -43,7 +43,7 @@ const FIRST = [
     at TEXT NOT NULL AS (body ->> 'at') VIRTUAL
   ) STRICT`,
   `CREATE UNIQUE INDEX entry_inbound ON entry (peer, jti) WHERE ${isInbound}`,
-  // No index on expires_at: rows stand nearly in that order by ix, and expiry (part 5) walks from the oldest.
+  // No index on expires_at: rows stand nearly in that order by ix, and expiry walks from the oldest.
   `CREATE TABLE evidence (
     ix INTEGER PRIMARY KEY,
     question TEXT,
@@ -175,6 +175,11 @@ export const STEPS: readonly (readonly string[])[] = [FIRST, LOG]
 /** The version of the tables of a file; 0 where none was ever written. */
 function versionOf(db: DatabaseSync): number {
   return integer(db.prepare('PRAGMA user_version').get()?.['user_version'])
+}
+
+/** Whether a file is of a version that has a log beside its entries. */
+export function hasLog(db: DatabaseSync): boolean {
+  return versionOf(db) > STEPS.indexOf(LOG)
 }
 
 /** Says so where a file is of a later version than this program; it cannot be judged then, and must not be written to. */

@@ -10,7 +10,7 @@ import {
   outboundKinds,
   readEntry,
 } from './entry.ts'
-import { contradiction, isBody, lacking, putTogether, receiptIn, type Signed } from './evidence.ts'
+import { contradiction, isBody, isUnsigned, lacking, putTogether, receiptIn, type Signed } from './evidence.ts'
 import type { Evidence } from './ledger.ts'
 import type { LogFault } from './log-audit.ts'
 
@@ -25,8 +25,9 @@ import type { LogFault } from './log-audit.ts'
  * - `malformed`: the text is no entry of this program, or not in its canonical form.
  * - `foreign`: the entry is of another city than the ledger.
  * - `duplicate`: a message that came in is recorded twice, or is not found by the look-up that refuses a replay.
- * - `evidence-swapped`: the evidence contradicts the digests of its entry.
- * - `evidence-missing`: evidence that came with the entry, or a part of it, was removed before its day.
+ * - `evidence-swapped`: the evidence contradicts the digests of its entry, or says for a peer what nobody signed.
+ * - `evidence-missing`: evidence that came with the entry, or a part of it, was removed before its day, or after it without an
+ *   entry that says so.
  * - `evidence-stray`: evidence, or a signature, without what it belongs to.
  * - `receipt-broken`: a receipt, in an answer that was signed or held by somebody, is not what stands at its place.
  * - `time-turned-back`: the entry is earlier than the one before it, by more than clocks and waiting explain.
@@ -125,6 +126,11 @@ export class Walk {
   #link: Uint8Array
   #next = 0
   #at = ''
+  /** A bit for each entry whose evidence is gone after its day; and what entries say was let go. */
+  #gone = new Uint8Array(1024)
+  #goneCount = 0
+  #saidCount = 0
+  readonly #said: { readonly from: number; readonly until: number }[] = []
 
   /** `now` is epoch milliseconds: evidence whose day has not come by then must be there. */
   constructor(identity: Identity, receipts: readonly Receipt[], now: number) {
@@ -172,6 +178,33 @@ export class Walk {
       if (index < this.#next) continue
       yield fault('receipt-broken', index, `the ledger ends before this place, after ${this.#next} entries`)
     }
+    yield* this.#unsaid()
+  }
+
+  /** Evidence goes only after an entry that says so; a crash in between leaves more said than gone, never less. */
+  *#unsaid(): Generator<Fault> {
+    const gone = this.#gone
+    for (const { from, until } of this.#said) {
+      for (let i = from; i < Math.min(until, gone.length * 8); i++) gone[i >> 3] = (gone[i >> 3] ?? 0) & ~(1 << (i & 7))
+    }
+    for (let i = 0; i < gone.length * 8; i++) {
+      if (((gone[i >> 3] ?? 0) & (1 << (i & 7))) !== 0)
+        yield fault('evidence-missing', i, 'no entry says that it was let go')
+    }
+    if (this.#goneCount > this.#saidCount) {
+      const detail = `the evidence of ${this.#goneCount} entries is gone, and entries say so of ${this.#saidCount}`
+      yield fault('evidence-missing', undefined, detail)
+    }
+  }
+
+  #markGone(index: number): void {
+    if (index >= this.#gone.length * 8) {
+      const longer = new Uint8Array(Math.max(2 * this.#gone.length, (index >> 3) + 1))
+      longer.set(this.#gone)
+      this.#gone = longer
+    }
+    this.#gone[index >> 3] = (this.#gone[index >> 3] ?? 0) | (1 << (index & 7))
+    this.#goneCount += 1
   }
 
   *#entry(row: Row, receipt: Omit<Receipt, 'at'>, found: Batch['found']): Generator<Fault> {
@@ -190,10 +223,16 @@ export class Walk {
     if (found && message && found(index, message.peer, message.jti) !== index) {
       yield fault('duplicate', index, 'the look-up of this message finds another entry, or none')
     }
-    const isDue = 'heldUntil' in entry && entry.heldUntil !== undefined && Date.parse(entry.heldUntil) > this.#now
+    if (entry.kind === 'expired') {
+      this.#said.push(entry)
+      this.#saidCount += entry.count
+    }
+    const until = 'heldUntil' in entry ? entry.heldUntil : undefined
+    const isDue = until !== undefined && Date.parse(until) > this.#now
     const { held } = row
     if (held === undefined) {
-      if (isDue) yield fault('evidence-missing', index, `it was to be held until ${entry.heldUntil}`)
+      if (isDue) yield fault('evidence-missing', index, `it was to be held until ${until}`)
+      else if (until !== undefined) this.#markGone(index)
       return
     }
 
@@ -204,7 +243,8 @@ export class Walk {
     const wrong =
       contradiction(entry, evidence) ??
       // A signed answer that was kept whole says nothing about the body beside it: both must be what was recorded.
-      (held.answer === undefined ? undefined : contradiction(entry, { answer: held.answer }))
+      (held.answer === undefined ? undefined : contradiction(entry, { answer: held.answer })) ??
+      (isUnsigned(entry, evidence) ? 'the answer of a peer has no signature' : undefined)
     if (wrong !== undefined) yield fault('evidence-swapped', index, wrong)
     if (evidence.answer === undefined || isBody(evidence.answer)) return
 

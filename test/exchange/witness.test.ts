@@ -1,7 +1,7 @@
 import { copyFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { describe, expect, it } from 'vitest'
-import { openGossip } from '#exchange/gossip.ts'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { type Gossip, openGossip, SEEN } from '#exchange/gossip.ts'
 import { addRequest, logOf, openWitness } from '#exchange/witness.ts'
 import { cosign, cosignerKey, isSigned, logKey, readCheckpoint, readNote, signCheckpoint } from '#ledger/checkpoint.ts'
 import { leafHash, nextLink, originLink } from '#ledger/entry.ts'
@@ -80,6 +80,24 @@ async function jiangyinGoesBack(running: Running, entries: number): Promise<numb
   await running.stop('jiangyin')
   restore(running, 'jiangyin', backup)
   return size
+}
+
+type Reply = { readonly status: number; readonly text: string }
+
+/** What Huizhou makes of Jiangyin when this answers it in Jiangyin's place, where it answers. */
+async function listening(running: Running, reply: (path: string) => Reply | undefined): Promise<Gossip> {
+  const { post, members } = running.gateway('huizhou').city
+  const { log, witness } = of(running, 'huizhou')
+  const store = await openLogStoreAt(fileOf(running, 'huizhou'))
+  onTestFinished(() => store[Symbol.asyncDispose]())
+  const quiet = { acquaint: async () => {}, now: Date.now, alarm: () => {}, note: () => {} }
+  return openGossip({
+    ...{ us: 'huizhou', store, log, witness, members, ...quiet },
+    post: {
+      fetch: async (peer, path, body) =>
+        (peer.id === 'jiangyin' ? reply(path) : undefined) ?? (await post.fetch(peer, path, body)),
+    },
+  })
 }
 
 describe('a city whose log only grows', () => {
@@ -222,7 +240,8 @@ describe('a city that restores an old log', () => {
     expect(await found(running, 'huizhou')).toEqual(['jiangyin shortened'])
     await of(running, 'jiangyin').gossip.round()
     expect(await found(running, 'jiangyin')).toEqual(['jiangyin shortened'])
-    await expect.poll(() => of(running, 'jiangyin').ledger.writable().catch(String)).toMatch('ledger.contradicted')
+    const writable = () => of(running, 'jiangyin').ledger.writable().catch(String)
+    await expect.poll(writable, { timeout: 20_000 }).toMatch('ledger.contradicted')
     const { status } = await running.query('huizhou', 'jiangyin')
     expect(status).toBe(503)
     await running.stop('jiangyin')
@@ -251,35 +270,70 @@ describe('a city that restores an old log', () => {
     await expect.poll(page, { timeout: 10_000 }).toContain('xinqiao_log_contradiction{city="jiangyin"} 1')
   })
 
-  it('is found when it shows itself three times and proves nothing, and not when it cannot be reached', async () => {
+  it('is found when it shows itself in three rounds and proves nothing, whatever it answers in its place', async () => {
     await using running = await cities()
     await of(running, 'jiangyin').gossip.round()
     await grow(running, 'jiangyin', 2)
-    const { post, members } = running.gateway('huizhou').city
-    const { log, witness } = of(running, 'huizhou')
-    await using store = await openLogStoreAt(fileOf(running, 'huizhou'))
-    let status = 0
-    const gossip = openGossip({
-      us: 'huizhou',
-      store,
-      log,
-      witness,
-      members,
-      acquaint: async () => {},
-      now: Date.now,
-      alarm: () => {},
-      note: () => {},
-      post: {
-        fetch: async (peer, path, body) => {
-          if (!path.startsWith('/log/proof/')) return post.fetch(peer, path, body)
-          if (status === 0) throw refuse('peer.unreachable')
-          return { status, text: '' }
-        },
-      },
-    })
-    for (let round = 0; round < 5; round += 1) await gossip.round()
+    let answer: () => Reply | undefined = () => undefined
+    const gossip = await listening(running, path => (path.startsWith('/log/proof/') ? answer() : undefined))
+    const round = async (reply: typeof answer) => {
+      answer = reply
+      await gossip.round()
+      return found(running, 'huizhou')
+    }
+    const missing = () => ({ status: 404, text: '' })
+    const busy = () => ({ status: 503, text: '' })
+    const page = () => ({ status: 200, text: '<html>\n' })
+    const empty = () => ({ status: 200, text: '' })
+    const slow = () => {
+      throw refuse('peer.slow')
+    }
+    for (const each of [missing, empty]) expect(await round(each)).toEqual([])
+    for (let look = 0; look < 4; look += 1) await gossip.look('jiangyin')
     expect(await found(running, 'huizhou')).toEqual([])
-    status = 503
+    // It can, after all: whoever answered before, it was not the log.
+    expect(await round(() => undefined)).toEqual([])
+    for (const each of [busy, missing, slow]) expect(await round(each)).toEqual([])
+    await grow(running, 'jiangyin', 2)
+    for (const each of [missing, page]) expect(await round(each)).toEqual([])
+    expect(await round(slow)).toEqual(['jiangyin rewritten'])
+  })
+
+  it('is found in the third round though it shows what we know by then, and has nothing to prove of that', async () => {
+    await using running = await cities()
+    await of(running, 'jiangyin').gossip.round()
+    const { log } = of(running, 'jiangyin')
+    const right = (await log.newest())?.note
+    const size = await grow(running, 'jiangyin', 2)
+    const { log: key } = (await running.identity('jiangyin')).keys
+    let own = signCheckpoint({ origin: log.origin, size, root: emptyRoot, extensions: [] }, key)
+    const gossip = await listening(running, path =>
+      path === SEEN ? { status: 200, text: JSON.stringify({ own, others: [] }) } : { status: 404, text: '' },
+    )
+    await gossip.round()
+    own = right ?? ''
+    await gossip.round()
+    expect(await found(running, 'huizhou')).toEqual([])
+    await gossip.round()
+    expect(await found(running, 'huizhou')).toEqual(['jiangyin rewritten'])
+  })
+
+  it('is not found while it cannot be reached, though others have seen what it has to prove', async () => {
+    await using running = await cities()
+    await of(running, 'jiangyin').gossip.round()
+    const { log } = of(running, 'jiangyin')
+    const size = await grow(running, 'jiangyin', 2)
+    const { add, known } = of(running, 'jimo').witness
+    const before = (await known()).get('jiangyin')?.size ?? 0
+    const request = addRequest(before, await log.consistency(before, size), (await log.newest())?.note ?? '')
+    expect((await add(request)).status).toBe(200)
+    let isThere = false
+    const gossip = await listening(running, path => {
+      if (!isThere) throw refuse('peer.unreachable')
+      return path.startsWith('/log/proof/') ? { status: 503, text: '' } : undefined
+    })
+    for (let round = 0; round < 4; round += 1) await gossip.round()
+    isThere = true
     for (let round = 0; round < 2; round += 1) await gossip.round()
     expect(await found(running, 'huizhou')).toEqual([])
     await gossip.round()
@@ -372,7 +426,7 @@ describe('a city that begins another log', () => {
     await running.restart('huizhou')
     await acquainted(running, 'huizhou')
     const again = of(running, 'huizhou')
-    expect(await again.gossip.acknowledge('jiangyin', '王某')).toBe(1)
+    expect(await again.gossip.acknowledge('jiangyin', 1, '王某')).toBe(1)
     expect(await page()).toContain('xinqiao_log_contradiction{city="jiangyin"} 0')
     await of(running, 'jiangyin').gossip.round()
     expect((await again.witness.known()).get('jiangyin')?.origin).toBe(of(running, 'jiangyin').log.origin)
@@ -392,6 +446,39 @@ describe('a city that begins another log', () => {
     await running.start('jiangyin')
     await of(running, 'huizhou').gossip.round()
     expect(await found(running, 'huizhou')).toEqual(['jiangyin replaced'])
+  })
+})
+
+describe('an operator who knows of a contradiction', () => {
+  it('knows of what the page showed: what came after it still stands', async () => {
+    await using running = await runFederation({ round: SELDOM })
+    const { gossip } = of(running, 'huizhou')
+    const contradiction = { city: 'jiangyin', held: 'h', found: 'f', detail: 'd' }
+    await gossip.contradicted({ ...contradiction, name: 'forked' })
+    using staff = openStaffStore(running.federation.city('huizhou').settings.data)
+    const operator = await newPerson(accounts(staff), '王敏', 'operator')
+    const who = visitor(running.gateway('huizhou').insideUrl)
+    expect((await signIn(who, operator, Date.now())).status).toBe(303)
+    const form = async () => {
+      const [, fields = ''] =
+        /action="\/console\/contradiction">(.*?)<\/form>/s.exec((await who.get('/console')).text) ?? []
+      const named = fields.matchAll(/name="(\w+)" value="([^"]*)"/g)
+      return Object.fromEntries(named.map(([, name = '', value = '']) => [name, value]))
+    }
+    const standing = async () =>
+      (await gossip.contradictions()).filter(each => !each.acknowledged).map(({ name }) => name)
+    const shown = await form()
+    await gossip.contradicted({ ...contradiction, name: 'rewritten' })
+    const { seen: _, ...unseen } = shown
+    for (const fields of [unseen, { ...shown, seen: '0' }, { ...shown, seen: '-1' }]) {
+      expect((await who.post('/console/contradiction', fields)).status).toBe(303)
+      expect(await standing()).toEqual(['forked', 'rewritten'])
+    }
+    expect((await who.post('/console/contradiction', shown)).status).toBe(303)
+    expect(await standing()).toEqual(['rewritten'])
+    expect((await who.post('/console/contradiction', await form())).status).toBe(303)
+    expect(await standing()).toEqual([])
+    expect(await form()).toEqual({})
   })
 })
 
@@ -501,13 +588,14 @@ describe('a city whose log is contradicted', () => {
     const { log: key } = (await running.identity('jiangyin')).keys
     const held = signCheckpoint({ origin: log.origin, size, root: emptyRoot, extensions: [] }, key)
     await gossip.contradicted({ city: 'jiangyin', name: 'forked', held, found, detail: 'two of one size' })
-    await expect.poll(() => of(running, 'jiangyin').ledger.writable().catch(String)).toMatch('ledger.contradicted')
+    const writable = () => of(running, 'jiangyin').ledger.writable().catch(String)
+    await expect.poll(writable, { timeout: 20_000 }).toMatch('ledger.contradicted')
     const { data } = running.federation.city('jiangyin').settings
     using staff = openStaffStore(data)
     const operator = await newPerson(accounts(staff), '王敏', 'operator')
     const { insideUrl } = running.gateway('jiangyin')
     expect((await signIn(visitor(insideUrl), operator, Date.now())).status).toBe(303)
-    const day = { retentionDays: 1, now: Date.now() + 36_500 * 86_400_000 }
+    const day = { retentionDays: 1, now: () => Date.now() + 36_500 * 86_400_000 }
     await expect(letGoOfExpired(of(running, 'jiangyin').ledger, day)).rejects.toThrow('ledger.contradicted')
     // Ends when it has looked at the ledger once.
     await of(running, 'jiangyin').begin(SELDOM).stop()

@@ -1,15 +1,17 @@
 import { generateKeyPairSync } from 'node:crypto'
+import postgres from 'postgres'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { cosign, cosignerKey, logKey, readNote, readSigned } from '#ledger/checkpoint.ts'
 import type { Ledger } from '#ledger/ledger.ts'
-import { openLog } from '#ledger/log.ts'
+import { openLog, type Witnessed } from '#ledger/log.ts'
 import { auditLog } from '#ledger/log-audit.ts'
-import { openLedgerAt, openLogStoreAt, verifyLedgerAt } from '#ledger/open.ts'
-import { proofOf, provenBy } from '#ledger/proof.ts'
+import { createLedgerAt, openLedgerAt, openLogStoreAt, verifyLedgerAt } from '#ledger/open.ts'
+import { proofOf } from '#ledger/proof.ts'
 import { openLogStore } from '#ledger/sqlite-log.ts'
 import { emptyRoot, HASH_LENGTH, provesConsistency, provesInclusion, TILE_WIDTH } from '#ledger/tree.ts'
 import { describeEngines } from './engines.ts'
 import { answered, newLedger, raw, tamper } from './sample.ts'
+import { provenBy } from './tlog-proof.ts'
 
 const { privateKey: key } = generateKeyPairSync('ed25519')
 
@@ -177,23 +179,97 @@ describeEngines(engine => {
       expect(await store.witnessed()).toEqual([{ ...row, size: 5, note: 'five' }])
     })
 
-    it('is not lowered, but where it was replaced and nobody has acknowledged that yet', async () => {
+    it('becomes another only when somebody acknowledges a replacement, and never holds less of a log than before', async () => {
       const { path } = await logged(await engine.make())
       await using store = await openLogStoreAt(path)
-      await store.know({ ...row, size: 5, note: 'five' })
+      const five = { ...row, size: 5, note: 'five' }
+      const other = 'xinqiao/huizhou/2'
+      await store.know(five)
+      const known = async (rows: readonly Witnessed[]) => {
+        for (const each of rows) await store.know(each)
+        return store.witnessed()
+      }
+      const more = [row, { ...row, key: 'l' }, { ...five, size: 6 }, { ...five, origin: other, key: 'l', size: 9 }]
+      expect(await known(more)).toEqual([five])
+      const replaced = { city: 'huizhou', name: 'replaced', held: 'k', found: 'l', detail: 'd', at: 'a' } as const
+      await store.contradict(replaced)
+      expect(await known(more)).toEqual([five])
+
+      const acknowledged = { by: '王某', at: 'c' }
+      let seen = 1
+      const follow = async (origin: string, key: string) => {
+        expect(await store.acknowledge('huizhou', seen, acknowledged, { origin, key })).toBe(1)
+        seen += 1
+        await store.contradict(replaced)
+        return store.witnessed()
+      }
+      expect(await follow(row.origin, 'l')).toEqual([{ ...five, key: 'l' }])
+      expect(await follow(other, 'm')).toEqual([{ ...row, origin: other, key: 'm', at: 'c' }])
+      expect(await store.witness({ ...row, size: 2, note: 'two' }, 0)).toBe(true)
+      expect(await follow(row.origin, 'k')).toEqual([five])
+      expect(await follow(other, 'm')).toEqual([{ ...row, origin: other, key: 'm', size: 2, note: 'two' }])
+
+      // What was acknowledged once, or is another contradiction, lets no other log in.
+      expect(await store.acknowledge('huizhou', seen, acknowledged)).toBe(1)
+      await store.contradict({ ...replaced, name: 'forked' })
+      expect(await store.acknowledge('huizhou', seen + 1, acknowledged, { origin: row.origin, key: 'k' })).toBe(1)
+      expect(await store.witnessed()).toMatchObject([{ origin: other, size: 2 }])
+    })
+
+    it('is acknowledged as far as it was seen, and nothing that came after', async () => {
+      const { path } = await logged(await engine.make())
+      await using store = await openLogStoreAt(path)
+      const found = { city: 'huizhou', held: 'h', found: 'f', detail: 'd', at: 'a' }
       await store.know(row)
-      await store.know({ ...row, size: 5, note: 'other' })
-      await store.know({ ...row, key: 'l' })
-      expect(await store.witnessed()).toEqual([{ ...row, size: 5, note: 'five' }])
-      await store.know({ ...row, size: 6, note: 'six' })
-      expect(await store.witnessed()).toEqual([{ ...row, size: 6, note: 'six' }])
-      await store.contradict({ city: 'huizhou', name: 'replaced', held: 'k', found: 'l', detail: 'd', at: 'a' })
-      await store.know({ ...row, key: 'l' })
-      expect(await store.witnessed()).toEqual([{ ...row, key: 'l' }])
-      await store.acknowledge('huizhou', '王某', 'c')
-      await store.witness({ ...row, key: 'l', size: 2, note: 'two' }, 0)
-      await store.know({ ...row, key: 'm' })
-      expect(await store.witnessed()).toEqual([{ ...row, key: 'l', size: 2, note: 'two' }])
+      await store.contradict({ ...found, name: 'forked' })
+      await store.contradict({ ...found, name: 'forked', city: 'suzhou' })
+      await store.contradict({ ...found, name: 'rewritten' })
+      const by = async (person: string, seen: number) => {
+        const published = { origin: 'xinqiao/huizhou/2', key: 'l' }
+        const count = await store.acknowledge('huizhou', seen, { by: person, at: 'c' }, published)
+        return [count, ...(await store.contradictions('huizhou')).map(each => each.acknowledged?.by)]
+      }
+      expect(await by('王某', 0)).toEqual([0, undefined, undefined])
+      expect(await by('王某', 1)).toEqual([1, '王某', undefined])
+      await store.contradict({ ...found, name: 'replaced' })
+      expect(await by('李某', 2)).toEqual([1, '王某', '李某', undefined])
+      expect(await by('周某', 2)).toEqual([0, '王某', '李某', undefined])
+      expect(await store.witnessed()).toEqual([row])
+      expect(await by('周某', 9)).toEqual([1, '王某', '李某', '周某'])
+      expect(await store.witnessed()).toMatchObject([{ origin: 'xinqiao/huizhou/2', size: 0 }])
+      expect(await store.contradictions('suzhou')).toEqual([{ ...found, name: 'forked', city: 'suzhou' }])
+    })
+
+    it.skipIf(engine.name === 'sqlite')('is not lowered by a gateway’s role, whatever it calls', async () => {
+      const place = await engine.room()
+      const owner = postgres(place, { max: 1 })
+      onTestFinished(() => owner.end())
+      await owner.unsafe(`CREATE ROLE witness LOGIN PASSWORD 'w'`)
+      await createLedgerAt(place, 'jiangyin', 'witness')
+      const granted = place.replace('postgres:test@', 'witness:w@')
+      await using store = await openLogStoreAt(granted)
+      await store.know({ ...row, size: 5, note: 'five' })
+      const sql = postgres(granted, { max: 1 })
+      onTestFinished(() => sql.end())
+      const record = `SELECT record_contradiction('huizhou', 'replaced', 'k', 'l', 'd', 'a')`
+      const known = (origin: string, size: number) =>
+        `SELECT know_log('huizhou', 'xinqiao/huizhou/${origin}', 'k', ${size}, '', 'a')`
+      const acknowledged = (one: string, origin: string) =>
+        `SELECT acknowledge_contradictions('huizhou', 99, ${one}, 'a', 'xinqiao/huizhou/${origin}', 'k')`
+      const held = async (...texts: string[]) => {
+        for (const text of texts) await sql.unsafe(text)
+        return (await store.witnessed()).map(({ origin, size }) => `${origin} ${size}`)
+      }
+      expect(await held(known('1', 0), known('2', 9))).toEqual(['xinqiao/huizhou/1 5'])
+      expect(await held(record, known('1', 0), known('2', 0))).toEqual(['xinqiao/huizhou/1 5'])
+      await expect(held(acknowledged('NULL', '2'))).rejects.toThrow('a contradiction does not change')
+      expect(await held(acknowledged(`'x'`, '1'))).toEqual(['xinqiao/huizhou/1 5'])
+      expect(await held(record, acknowledged(`'x'`, '2'))).toEqual(['xinqiao/huizhou/2 0'])
+      expect(await held(record, acknowledged(`'x'`, '1'))).toEqual(['xinqiao/huizhou/1 5'])
+      await expect(held(`UPDATE witnessed SET size = 4`)).rejects.toThrow('permission denied')
+      await expect(held(`INSERT INTO witnessed SELECT 9, city, origin, key, 0, '', at FROM witnessed`)).rejects.toThrow(
+        'permission denied',
+      )
     })
 
     it('holds of another city one contradiction of a name at a time, and of our own each', async () => {
@@ -207,7 +283,7 @@ describeEngines(engine => {
       expect(await store.contradict({ ...found, city: 'huizhou', name: 'rewritten', held: '1' })).toBe(true)
       expect(await store.contradictions()).toHaveLength(5)
       expect((await store.contradictions('jiangyin')).map(({ held }) => held)).toEqual(['1', '2', '3'])
-      await store.acknowledge('huizhou', '王某', 'c')
+      await store.acknowledge('huizhou', 2, { by: '王某', at: 'c' })
       expect(await store.contradict({ ...found, city: 'huizhou', held: '1' })).toBe(false)
       expect(await store.contradict({ ...found, city: 'huizhou', held: '2' })).toBe(true)
     })
@@ -219,8 +295,8 @@ describeEngines(engine => {
       expect(await store.contradict(found)).toBe(true)
       expect(await store.contradict({ ...found, found: 'g', at: 'b' })).toBe(false)
       expect(await store.contradictions()).toEqual([found])
-      expect(await store.acknowledge('huizhou', '王某', 'c')).toBe(1)
-      expect(await store.acknowledge('huizhou', '王某', 'd')).toBe(0)
+      expect(await store.acknowledge('huizhou', 1, { by: '王某', at: 'c' })).toBe(1)
+      expect(await store.acknowledge('huizhou', 1, { by: '王某', at: 'd' })).toBe(0)
       expect(await store.contradictions()).toEqual([{ ...found, acknowledged: { by: '王某', at: 'c' } }])
       expect(await store.contradict(found)).toBe(false)
     })

@@ -4,6 +4,9 @@ import postgres from 'postgres'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import type { Ledger } from '#ledger/ledger.ts'
 import { createLedgerAt, openLedgerAt, verifyLedgerAt } from '#ledger/open.ts'
+import { upgradePostgresLedger } from '#ledger/postgres.ts'
+import { VERSION, versionTexts } from '#ledger/postgres-tables.ts'
+import { sha256 } from '#protocol/canonical.ts'
 import { postgresEngine } from './engines.ts'
 import { answered, signedAnswer } from './sample.ts'
 
@@ -112,6 +115,46 @@ describe('a role that is granted a ledger', () => {
       await expect(sql.unsafe(text), text).rejects.toThrow(/permission denied|must be owner/)
     }
     expect(await verifyLedgerAt(granted)).toMatchObject({ verified: true, entries: 2, signed: 1 })
+  })
+})
+
+describe('a ledger of another version', () => {
+  test('is brought up by its owner: the functions are this program’s, entries and rights stay', async () => {
+    const place = await engine.room()
+    const owner = raw(place)
+    await owner.unsafe(`CREATE ROLE clerk LOGIN PASSWORD 'c'`)
+    await createLedgerAt(place, 'jiangyin', 'clerk')
+    const granted = place.replace('postgres:test@', 'clerk:c@')
+    {
+      await using ledger = await openLedgerAt(granted, 'jiangyin')
+      await appendSample(ledger)
+    }
+    await owner.unsafe(`COMMENT ON TABLE ledger IS NULL; DROP TRIGGER signed_expires ON signed; DROP FUNCTION try_write;
+      CREATE FUNCTION try_write(the_old text) RETURNS void LANGUAGE plpgsql AS $$BEGIN END$$`)
+    await expect(openLedgerAt(granted, 'jiangyin')).rejects.toMatchObject({
+      detail: expect.stringContaining('xinqiao ledger upgrade'),
+    })
+    await expect(upgradePostgresLedger(granted)).rejects.toThrow('ledger.unavailable')
+    expect(await upgradePostgresLedger(place)).toBe(0)
+    expect(await upgradePostgresLedger(place)).toBe(1)
+    {
+      await using ledger = await openLedgerAt(granted, 'jiangyin')
+      expect((await appendSample(ledger)).index).toBe(1)
+      await ledger.writable()
+    }
+    expect(await verifyLedgerAt(place)).toMatchObject({ verified: true, entries: 2, evidence: 2 })
+  })
+
+  test('of a later program is neither opened nor brought down', async () => {
+    const { place } = await filled(1)
+    await raw(place).unsafe(`COMMENT ON TABLE ledger IS '2'`)
+    await expect(openLedgerAt(place, 'jiangyin')).rejects.toMatchObject({ detail: expect.stringContaining('later') })
+    await expect(upgradePostgresLedger(place)).rejects.toMatchObject({ detail: expect.stringContaining('later') })
+  })
+
+  // A digest that fails here means that every ledger in the field would be refused: count the version up, and add a step.
+  test('has other texts', () => {
+    expect([VERSION, sha256(versionTexts())]).toEqual([1, 'IW98s14nST_ThkngiWdhapk9hv8GMbz5EmD4jJFZusM'])
   })
 })
 

@@ -289,7 +289,7 @@ describe('what is found', () => {
     expect(found(path)).toEqual(faults)
   })
 
-  test('evidence that is gone, only before its day', async () => {
+  test('evidence that is gone before its day, or after it with no entry that says so', async () => {
     const { path } = await filled(2)
     {
       await using ledger = openLedger(path, 'jiangyin')
@@ -300,7 +300,8 @@ describe('what is found', () => {
     expect(found(path)).toEqual(['evidence-missing 0', 'evidence-missing 1'])
     const later = Date.now() + 180 * 86_400_000
     expect(verifyLedger(path, { now: later - 60_000 }).faultCount).toBe(2)
-    expect(verifyLedger(path, { now: later })).toMatchObject({ verified: true, evidence: 0 })
+    const names = verifyLedger(path, { now: later }).faults.map(({ name, index }) => `${name} ${index ?? '-'}`)
+    expect(names).toEqual(['evidence-missing 0', 'evidence-missing 1', 'evidence-missing -'])
   })
 
   test('a body in the place of a refusal, which has none', async () => {
@@ -380,8 +381,10 @@ describe('what is found', () => {
       )
     }
     expect(found(path)).toEqual([])
-    const other = signedAnswer(answered(), receipt)
-    tamper(path, db => db.prepare('UPDATE evidence SET answer = ? WHERE ix = 0').run(other))
-    expect(found(path)).toEqual(['evidence-swapped 0'])
+    // Another answer, and what it says without the signature of who says it.
+    for (const other of [signedAnswer(answered(), receipt), peer.evidence.answer]) {
+      tamper(path, db => db.prepare('UPDATE evidence SET answer = ? WHERE ix = 0').run(other))
+      expect(found(path)).toEqual(['evidence-swapped 0'])
+    }
   })
 })

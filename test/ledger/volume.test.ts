@@ -1,11 +1,15 @@
 import { execFileSync } from 'node:child_process'
+import { generateKeyPairSync } from 'node:crypto'
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { copyLedger } from '#ledger/copy.ts'
+import { openLog } from '#ledger/log.ts'
+import { openLogStoreAt, verifyLedgerAt } from '#ledger/open.ts'
 import { createLedger, openLedger } from '#ledger/sqlite.ts'
 import { verifyLedger } from '#ledger/verify.ts'
 import { fill, mountVolume } from '../volume.ts'
-import { answered, execute, signedAnswer } from './sample.ts'
+import { answered, directory, execute, signedAnswer, tamper } from './sample.ts'
 
 const { volume, mounted } = mountVolume()
 
@@ -67,19 +71,31 @@ describe.skipIf(!mounted)('a volume (skipped where a tmpfs cannot be mounted)', 
     await ledger.writable()
   })
 
-  test('that can only be read still lets its ledger be verified, and not opened', async () => {
+  test('that can only be read still lets its ledger be verified and copied with its log, and not opened', async () => {
     const path = join(volume, 'archive.db')
     createLedger(path, 'jiangyin')
     {
       await using ledger = openLedger(path, 'jiangyin')
       await ledger.append(answered().entry)
+      await using store = await openLogStoreAt(path)
+      const { privateKey: key } = generateKeyPairSync('ed25519')
+      await openLog({ store, city: 'jiangyin', id: ledger.id, key, now: Date.now }).integrate()
     }
-    execFileSync('mount', ['-o', 'remount,ro', volume])
-    try {
-      expect(verifyLedger(path)).toMatchObject({ verified: true, entries: 1 })
+    const sealed = async (work: () => Promise<void>) => {
+      execFileSync('mount', ['-o', 'remount,ro', volume])
+      await work().finally(() => execFileSync('mount', ['-o', 'remount,rw', volume]))
+    }
+    await sealed(async () => {
+      expect(await verifyLedgerAt(path)).toMatchObject({ verified: true, entries: 1 })
       expect(() => openLedger(path, 'jiangyin')).toThrow('ledger.unavailable')
-    } finally {
-      execFileSync('mount', ['-o', 'remount,rw', volume])
-    }
+      const copy = join(directory(), 'copy.db')
+      await copyLedger(path, copy)
+      await using store = await openLogStoreAt(copy)
+      expect((await store.newest())?.size).toBe(1)
+    })
+    tamper(path, db => db.exec(`UPDATE checkpoint SET note = 'no note'`))
+    const found = { verified: false, faults: [{ name: 'checkpoint-broken', index: 1 }] }
+    await sealed(async () => expect(await verifyLedgerAt(path)).toMatchObject(found))
+    expect(await verifyLedgerAt(path)).toMatchObject(found)
   })
 })

@@ -17,7 +17,8 @@ export type Server = {
   remove(): Promise<void>
 }
 
-export async function startPostgres(): Promise<Server> {
+/** `settings` are for postgresql.conf, each as `name=value`. */
+export async function startPostgres(settings: readonly string[] = []): Promise<Server> {
   const directory = await mkdtemp(join(tmpdir(), 'xinqiao-postgres-'))
   // Started by root, the server runs as a user of its own, who has to reach its directory.
   await chmod(directory, 0o755)
@@ -30,6 +31,7 @@ export async function startPostgres(): Promise<Server> {
     persistent: true,
     createPostgresUser: process.getuid?.() === 0,
     initdbFlags: ['--encoding=UTF8', '--locale=C'],
+    postgresFlags: settings.flatMap(setting => ['-c', setting]),
     onLog: () => {},
     onError: () => {},
   })
