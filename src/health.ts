@@ -4,8 +4,8 @@ import { DRIFT, type Drift } from '#exchange/acquaint.ts'
 import type { City } from '#exchange/city.ts'
 import { CityId, Instant } from '#protocol/message.ts'
 import { Refusal, refuse } from '#protocol/refusal.ts'
-import { proveKey, provePath } from '#trust/anchors.ts'
-import { type Crl, TRANSPORT } from '#trust/certificate.ts'
+import { newestLists, proveKey, provePath } from '#trust/anchors.ts'
+import { TRANSPORT } from '#trust/certificate.ts'
 import type { Metrics } from './metrics.ts'
 import type { Running, Standing } from './reload.ts'
 
@@ -99,12 +99,7 @@ function rollUntil({ id, members }: City, { number, until: end }: City['members'
  * federation's rules say, and that is said here before it ends.
  */
 function listsUntil({ members: { anchors } }: City, now: number): Found {
-  const newest = new Map<string, Crl>()
-  for (const list of anchors.crls.list()) {
-    const issuer = `${list.issuer.key} ${list.keyId}`
-    if (list.number > (newest.get(issuer)?.number ?? -1n)) newest.set(issuer, list)
-  }
-  const [first] = [...newest.values()].sort((a, b) => +a.nextUpdate - +b.nextUpdate)
+  const [first] = newestLists(anchors).toSorted((a, b) => +a.nextUpdate - +b.nextUpdate)
   if (first === undefined) throw refuse('token.certificate', 'there is no revocation list')
   const end = +first.nextUpdate + anchors.grace()
   if (now > end) throw refuse('token.certificate', `the list of ${first.issuer.text} has ended`)

@@ -47,7 +47,7 @@ export function agreementsPage(c: Visit): Promise<Response> {
     const good = signatures.filter(({ state }) => state === 'signed' || state === 'former').length
     return html`<tr><th scope="row"><a href="${BASE}/agreements?agreement=${text.id}">${text.title[language]}</a><span class="row small soft code">${text.id}</span></th>
 <td data-label="${t.parties}">${text.parties.map(party => html`<span class="row">${cityName(party, c)}</span>`)}</td>
-<td data-label="${t.days}" class="nowrap n">${text.validFrom}<span class="row">${text.validTo}</span></td>
+<td data-label="${t.days}" class="n">${t.fromTo(text.validFrom, text.validTo)}</td>
 <td data-label="${t.signatures}" class="n">${good} / ${text.parties.length}</td>
 <td data-label="${t.state}">${stateTag(stateOf({ text, signed, rests }, now), language)}</td></tr>`
   }
@@ -166,7 +166,7 @@ function matrixTable({ columns, families }: Matrix, c: Visit): Markup {
 <thead><tr><th scope="col">${t.field}</th>${purposes.map(purpose => html`<th scope="col">${purpose}</th>`)}</tr></thead>
 ${families.map(({ family, narrowed, fields }) => {
   const known = vocabulary.families.get(family)
-  return html`<tbody><tr><th class="group" scope="rowgroup" colspan="${columns.length + 1}">${known?.[language] ?? family} <code class="soft small">${family}</code>
+  return html`<tbody><tr><th class="group" scope="rowgroup" colspan="${columns.length + 1}">${known?.[language] ?? family}
 ${narrowed.map(
   ({ clause, lists, schemes }) =>
     html`<span class="row small soft">${clause} · ${lists.length > 0 ? t.lists : t.schemes} ${named(lists, 'lists')}${named(schemes, 'schemes')}</span>`,
@@ -224,7 +224,7 @@ const words = spoken({
     en: 'The text in the folder is not the one that the gateway goes by, or not all have signed it. `xinqiao check` says why.',
   },
   about: { zh: '基本情况', en: 'About' },
-  id: { zh: '协议代码', en: 'Id' },
+  id: { zh: '协议代码', en: 'Agreement code' },
   signedOn: { zh: '签署日期', en: 'Signed on' },
   fromTo: (from: string, to: string) => ({ zh: `${from} 至 ${to}`, en: `${from} to ${to}` }),
   quota: { zh: '查询限额', en: 'Quota' },

@@ -1,6 +1,6 @@
 /** Somebody asks for their department as the department itself would: judged, recorded and counted alike, and asked once however often it is looked at. */
 import { html } from 'hono/html'
-import { type AskAnswer, ask } from '#exchange/ask.ts'
+import type { AskAnswer } from '#exchange/ask.ts'
 import { Refusal } from '#protocol/refusal.ts'
 import type { Uscc } from '#protocol/subject.ts'
 import { answerView } from './answer-view.ts'
@@ -49,10 +49,7 @@ export async function askNow(c: Visit): Promise<Response> {
     // Before it is asked: who asked must not be lost when what follows fails.
     const filter = new URLSearchParams({ department: department.id, peer, purpose }).toString()
     await staffing.recorded(staff, 'asked', 'ask', { subjects, filter })
-    const answer = await asking.onBehalf(department, async () => {
-      const told = await ask({ peer, subjects, purpose, matter }, department, city)
-      return { told, purpose: told.purpose, peers: told.peers }
-    })
+    const answer = await asking.ask({ peer, subjects, purpose, matter }, department, city)
     const at = city.now()
     const id = asking.kept.put(staff.name, { kind: 'answer', at, department: department.name, matter, answer })
     return c.redirect(`${BASE}/ask/answer?id=${id}`, 303)
@@ -128,7 +125,7 @@ function subjectsIn({ peers }: AskAnswer): Uscc[] {
 const words = spoken({
   lead: {
     zh: '以您所代表部门的名义查询，按协议和目的判断，逐次记入日志。对方未答复的，显示为“未知”，不是“无记录”。',
-    en: 'Asks in the name of your department; it is judged by agreement and purpose, and recorded. Where no answer comes it says unknown, never that there is nothing.',
+    en: 'Asks in the name of your department; it is judged by agreement and purpose, and recorded. Where a city does not answer it says unknown, never that there is nothing.',
   },
   report: { zh: '出具信用报告', en: 'Credit report' },
   codes: { zh: '统一社会信用代码', en: 'Unified social credit codes' },
@@ -144,7 +141,7 @@ const words = spoken({
   another: { zh: '再次查询', en: 'Ask again' },
   keptFor: (minutes: number) => ({
     zh: `本结果保留 ${minutes} 分钟，重新打开不会再次查询。`,
-    en: `Kept for ${minutes} minutes; to load it again asks nobody again.`,
+    en: `Kept for ${minutes} minutes; opening it again asks nobody again.`,
   }),
   gone: { zh: '结果已不再保留', en: 'This answer is no longer kept' },
   goneWhy: {

@@ -7,6 +7,8 @@ type Deed = Pick<Extract<Entry, { kind: 'staff' }>, 'action' | 'page'>
 /** `查看：一户企业`. A page that has no word here is named as it stands in the ledger. */
 export function deedOf({ action, page }: Deed, language: Language): string {
   const t = words[language]
+  if (action === 'asked' && page === 'ask') return t.askedCities
+  if (action === 'asked' && page === 'report') return t.askedReport
   const place = `p-${page}`
   const where = isPlace(place) ? t[place] : page
   return where === '' ? t[action] : t.at(t[action], where)
@@ -27,7 +29,7 @@ const places = {
   'p-enterprise-sheet': { zh: '查询记录单', en: 'The sheet for the enterprise' },
   'p-records': { zh: '人员操作记录', en: 'Staff records' },
   'p-contradiction': { zh: '日志自相矛盾', en: 'A contradiction of a log' },
-  'p-ask': { zh: '查询', en: 'Ask' },
+  'p-ask': { zh: '查询结果', en: 'An answer' },
   'p-answer': { zh: '查询结果', en: 'An answer' },
   'p-report': { zh: '信用报告', en: 'Report' },
   'p-agreements': { zh: '协议', en: 'Agreements' },
@@ -49,6 +51,8 @@ const words = spoken({
   'signed-out': { zh: '退出', en: 'Signed out' },
   viewed: { zh: '查看', en: 'Viewed' },
   asked: { zh: '查询', en: 'Asked' },
+  askedCities: { zh: '代部门查询', en: 'Asked for a department' },
+  askedReport: { zh: '代部门出具信用报告', en: 'Asked for a credit report' },
   exported: { zh: '导出', en: 'Exported' },
   verified: { zh: '核验', en: 'Verified' },
   held: { zh: '办理法定保全', en: 'Changed a hold' },

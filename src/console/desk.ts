@@ -1,9 +1,10 @@
 /** A desk is everything that the console's pages show and do, put together once by the gateway; a page reads nothing else. */
 import type { Context, Handler } from 'hono'
 import type { Drift } from '#exchange/acquaint.ts'
+import type { AskAnswer, AskRequest } from '#exchange/ask.ts'
 import type { City } from '#exchange/city.ts'
 import type { Gossip } from '#exchange/gossip.ts'
-import type { Report } from '#exchange/report.ts'
+import type { Report, ReportFile, ReportRequest } from '#exchange/report.ts'
 import type { Log } from '#ledger/log.ts'
 import type { Refusal } from '#protocol/refusal.ts'
 import type { Department, Departments } from '#trust/departments.ts'
@@ -33,15 +34,9 @@ type Measured = {
 export type Asking = {
   readonly mandates: Mandates
   readonly kept: Kept
-  /** Does what a department asks for, counted and logged as what it asks by its key is. Throws `load.busy`. */
-  readonly onBehalf: <A>(
-    department: Department,
-    work: () => Promise<{
-      readonly told: A
-      readonly purpose: string
-      readonly peers: readonly { readonly peer: string; readonly outcome: string }[]
-    }>,
-  ) => Promise<A>
+  /** As the department asks by its key, bounded, counted and logged alike. Both throw what asking throws, and `load.busy`. */
+  readonly ask: (request: AskRequest, department: Department, city: City) => Promise<AskAnswer>
+  readonly report: (request: ReportRequest, department: Department, city: City) => Promise<ReportFile>
   /** A report as a whole page that prints. */
   readonly reportPage: (report: Report) => Promise<string>
 }
@@ -65,7 +60,7 @@ export type Desk = {
   /** The log that others can hold us to, and what was found of theirs. */
   readonly transparency: {
     readonly log: Pick<Log, 'newest' | 'inclusion' | 'origin' | 'keys'>
-    readonly gossip: Pick<Gossip, 'contradictions' | 'acknowledge'>
+    readonly gossip: Pick<Gossip, 'contradictions' | 'againstUs' | 'acknowledge'>
   }
   /** Tells the gateway's own log what went wrong with a page. */
   readonly note: (refusal: Refusal) => void

@@ -1,5 +1,6 @@
 /** Everything that holds until a day and no longer, with its day, the nearest first: so that no end comes unseen. */
 import type { City } from '#exchange/city.ts'
+import { newestLists } from '#trust/anchors.ts'
 import type { Said } from './words.ts'
 
 export type Ending = {
@@ -26,13 +27,6 @@ export function endings({ id, members, agreements, keys }: City, now: number): r
     chain.slice(0, 1).map(({ notAfter }) => ({ what, of, at: notAfter.getTime(), notice: notice.certificate }))
   const ours = members.find(id)?.name ?? { zh: id, en: id }
   const peers = members.all.filter(member => member.id !== id)
-  const newest = new Map<string, { readonly number: bigint; readonly of: string; readonly at: number }>()
-  for (const { issuer, keyId, number, nextUpdate } of members.anchors.crls.list()) {
-    const key = `${issuer.key} ${keyId}`
-    const known = newest.get(key)
-    if (known === undefined || number > known.number)
-      newest.set(key, { number, of: issuer.text, at: nextUpdate.getTime() })
-  }
   return [
     { what: { zh: '成员名册', en: 'Roll of members' }, of: office, at: members.roll.until, notice: notice.roll },
     ...leaf({ zh: '签名证书', en: 'Signing certificate' }, ours, signing.chain),
@@ -41,10 +35,10 @@ export function endings({ id, members, agreements, keys }: City, now: number): r
       ...[...keys.values()].flatMap(({ chain }) => leaf({ zh: '签名证书', en: 'Signing certificate' }, name, chain)),
       ...transport.flatMap(({ chain }) => leaf({ zh: '传输证书', en: 'Transport certificate' }, name, chain)),
     ]),
-    ...[...newest.values()].map(({ of, at }) => ({
+    ...newestLists(members.anchors).map(({ issuer, nextUpdate }) => ({
       what: { zh: '吊销列表', en: 'Revocation list' },
-      of: { zh: of, en: of },
-      at,
+      of: { zh: issuer.text, en: issuer.text },
+      at: nextUpdate.getTime(),
       notice: notice.list,
     })),
     ...agreements.all

@@ -148,14 +148,16 @@ function whoOf({ entry }: Recorded, c: Visit): string {
 }
 
 /**
- * `GET /enterprise/print?code=`: the sheet that a counter clerk hands over, in Chinese whatever the language of the clerk.
+ * `GET /enterprise/print?code=`: the sheet that a counter clerk hands over, in Chinese whatever the language of the clerk; only
+ * what is said to the clerk, and not printed, is in theirs.
  * It says who asked and what went, and nothing of our own staff. For auditors.
  */
 export async function enterpriseSheet(c: Visit): Promise<Response> {
   const staff = c.get('staff')
   const { city, staff: staffing } = c.get('desk')
+  const language = c.get('language')
   c.set('language', 'zh')
-  const [t, s] = [words.zh, shared.zh]
+  const [t, s, clerk] = [words.zh, shared.zh, words[language]]
   const read = codeIn(c.req.query('code') ?? '')
   if (typeof read !== 'string' || staff === undefined) {
     return page(c, { title: t.title, active: 'enterprise', status: 400 }, trouble(t.notACode, t.noneYetWhy))
@@ -182,7 +184,7 @@ ${
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light">
 <title>${t.sheet} · ${us}</title><link rel="stylesheet" href="${BASE}${stylePath}"><link rel="icon" href="${BASE}/icon.svg" type="image/svg+xml"></head>
 <body class="paper"><main id="content">
-<p class="turn"><a href="${BASE}/enterprise?code=${read}">${t.back}</a><span class="soft">${t.howToPrint}</span></p>
+<p class="turn" lang="${language === 'zh' ? 'zh-CN' : 'en'}"><a href="${BASE}/enterprise?code=${read}">${clerk.back}</a><span class="soft">${clerk.howToPrint}</span></p>
 <h1>${t.sheet}</h1>
 <dl class="facts"><div><dt>${t.code}</dt><dd class="code">${read}</dd></div><div><dt>${t.by}</dt><dd>${us}（${s.product}${t.gateway}）</dd></div><div><dt>${t.on}</dt><dd class="tabular">${clock(city.now()).slice(0, 16)}</dd></div></dl>
 ${table(t.others, found.inbound, t.askingCity, t.nobody)}
@@ -233,7 +235,7 @@ const words = spoken({
   moreThan: { zh: `只列出最近 ${MOST} 次，全部见导出文件。`, en: `The newest ${MOST}; an export has them all.` },
   who: { zh: '查询方', en: 'Who' },
   person: { zh: '人员', en: 'Who' },
-  did: { zh: '操作', en: 'Did' },
+  did: { zh: '操作', en: 'Did what' },
   allCities: { zh: '所有城市', en: 'all cities' },
   fromTo: (department: string, peer: string) => ({ zh: `${department} → ${peer}`, en: `${department} → ${peer}` }),
   given: (family: string, n: number, fields: string) => ({
@@ -245,7 +247,10 @@ const words = spoken({
   jsonl: { zh: '导出 JSON Lines', en: 'JSON Lines' },
   sheet: { zh: '公共信用信息跨市查询记录单', en: 'Record of questions between cities' },
   back: { zh: '← 返回', en: '← Back' },
-  howToPrint: { zh: '用浏览器的“打印”打印本页（A4）。', en: 'Print this page with the browser (A4).' },
+  howToPrint: {
+    zh: '用浏览器的“打印”打印本页（A4）。',
+    en: 'The sheet is handed over in Chinese. Print this page with the browser (A4).',
+  },
   by: { zh: '出具单位', en: 'Issued by' },
   gateway: { zh: '信用网关', en: ' credit gateway' },
   on: { zh: '出具时间', en: 'Issued at' },

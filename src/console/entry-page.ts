@@ -10,6 +10,7 @@ import { claimsOf, counterpart, type Exchanged, isExchanged, type Left, type Vie
 import { type Active, empty, type Markup, page, reaches, trouble } from './layout.ts'
 import { outcomeCell, outcomeOf, statusOf, subjectName, subjectsOf, whyOf } from './log.ts'
 import { cityName, clock, countOf, departmentName, purposeName } from './shown.ts'
+import { soughtOf } from './sought.ts'
 import { type Language, words as shared, spoken } from './words.ts'
 
 /** Subjects of a question that are shown and recorded one by one. */
@@ -105,9 +106,9 @@ ${!originals && html`<a class="button" href="${at}/originals#originals">${t.orig
 </div>`
 }</section>
 ${findings !== undefined && proofOf(findings, language)}
+${originals && originalsOf(own, language)}
 ${exchangeParts(entry, held, c)}
-<section class="sheet"><h2>${t.facts}</h2>${facts(recorded, other, c)}</section>
-${originals && originalsOf(own, language)}`
+<section class="sheet"><h2>${t.facts}</h2>${facts(recorded, other, c)}</section>`
   return page(c, { title: t.title(countOf(receipt.index, language)), active, address: at }, body)
 }
 
@@ -131,7 +132,9 @@ export function sentence(entry: Entry, c: Visit): Markup {
     department: 'department' in entry ? departmentName(entry.department, c) : '',
     agreement: 'agreement' in entry ? agreementName(entry.agreement, c) : '',
   }
-  const came = html` <b>${outcomeOf(entry, language).said}</b>${why === undefined ? t.stop : html`${t.because}${why}${t.stop}`}`
+  const because = why === undefined ? '' : `${t.because}${why}`
+  // The public text of a refusal is a whole sentence in English, with its own full stop.
+  const came = html`${t.gap}<b>${outcomeOf(entry, language).said}</b>${because}${because.endsWith(t.stop) ? '' : t.stop}`
   if (entry.kind === 'answered' || entry.kind === 'refused') return html`${t.askedUs(at, what)}${came}`
   if (entry.kind === 'asked' || entry.kind === 'outcome') return html`${t.weAsked(at, what)}${came}`
   if (entry.kind === 'declined') return html`${t.wantedTo(at, what)}${came}`
@@ -197,7 +200,7 @@ function leftSheet(entry: Exchanged, { left, isAgreementHeld }: View, c: Visit):
       ([clauses, of], i) => html`<tr>
 ${i === 0 && html`<th scope="rowgroup" rowspan="${groups.length}">${familyName(family, c)}<span class="row small soft">${t.nRecords(records)}</span></th>`}
 <td data-label="${t.fields}">${of.map(({ name }) => fieldName(family, name, c)).join(language === 'zh' ? '、' : ', ')}</td>
-<td data-label="${t.clause}">${clauses === '' ? '—' : clauses}</td></tr>`,
+<td data-label="${t.clause}" class="whole">${clauses === '' ? '—' : clauses}</td></tr>`,
     )
   }
   return html`<section class="sheet"><h2>${title}</h2>
@@ -214,11 +217,10 @@ function withheldSheet({ withheld }: View, c: Visit): Markup {
   if (withheld.length === 0)
     return html`<section class="sheet"><h2>${t.withheld}</h2>${empty(t.nothingWithheld, t.nothingWithheldWhy)}</section>`
   const joint = language === 'zh' ? '、' : ', '
-  const rule = (code: RefusalCode) =>
-    html`<span class="row">${refusals[code][language]} <span class="small soft code">${code}</span></span>`
+  const rule = (code: RefusalCode) => refusals[code][language]
   const kindName = (kind: string) =>
     c.get('desk').city.vocabulary.sets.get('subject-kinds')?.get(kind)?.[language] ?? kind
-  const row = (each: NonNullable<View['withheld']>[number]) => {
+  const row = (each: NonNullable<View['withheld']>[number], i: number, all: NonNullable<View['withheld']>) => {
     const what =
       'fields' in each
         ? each.fields.map(field => fieldName(each.family, field, c)).join(joint)
@@ -227,11 +229,12 @@ function withheldSheet({ withheld }: View, c: Visit): Markup {
           : 'records' in each
             ? t.recordsIfAny
             : t.wholeFamily
-    return html`<tr><th scope="row">${familyName(each.family, c)}</th><td data-label="${t.what}">${what}</td><td data-label="${t.rule}">${'records' in each ? each.records.map(rule) : rule(each.rule)}</td></tr>`
+    return html`<tr>${i === 0 && html`<th scope="rowgroup" rowspan="${all.length}">${familyName(each.family, c)}</th>`}<td data-label="${t.what}">${what}</td><td data-label="${t.rule}">${'records' in each ? html`<ul>${each.records.map(code => html`<li>${rule(code)}</li>`)}</ul>` : rule(each.rule)}</td></tr>`
   }
+  const families = [...Map.groupBy(withheld, ({ family }) => family).values()]
   return html`<section class="sheet"><h2>${t.withheld}</h2><p class="soft">${t.withheldWhat}</p>
 <table class="stacked"><thead><tr><th scope="col">${t.family}</th><th scope="col">${t.what}</th><th scope="col">${t.rule}</th></tr></thead>
-<tbody>${withheld.map(row)}</tbody></table></section>`
+<tbody>${families.map(of => of.map(row))}</tbody></table></section>`
 }
 
 function facts({ entry, receipt }: Recorded, other: Recorded | undefined, c: Visit): Markup {
@@ -276,7 +279,13 @@ function facts({ entry, receipt }: Recorded, other: Recorded | undefined, c: Vis
     ],
     [
       t.filter,
-      entry.kind === 'staff' && entry.filter !== undefined
+      entry.kind === 'staff' && entry.action !== 'acknowledged' && entry.filter !== undefined
+        ? soughtOf(entry.filter, c)
+        : undefined,
+    ],
+    [
+      t.statement,
+      entry.kind === 'staff' && entry.action === 'acknowledged' && entry.filter !== undefined
         ? html`<span class="code">${entry.filter}</span>`
         : undefined,
     ],
@@ -348,6 +357,7 @@ const words = spoken({
   title: (n: string) => ({ zh: `日志第 ${n} 条`, en: `Entry ${n}` }),
   stop: { zh: '。', en: '.' },
   because: { zh: '：', en: ': ' },
+  gap: { zh: '', en: ' ' },
   allCities: { zh: '所有城市', en: 'all cities' },
   askedUs: (at: string, { us, peer, purpose, matter, n, agreement }: What) => ({
     zh: `${at}，${peer}依据《${agreement}》，以“${purpose}”为目的，就事由“${matter}”，向${us}查询 ${n} 个主体。结果：`,
@@ -385,8 +395,8 @@ const words = spoken({
   records: (family: string, n: number) => ({ zh: `${family} ${n} 条`, en: `${family}: ${n}` }),
   nRecords: (n: number) => ({ zh: `${n} 条记录`, en: n === 1 ? '1 record' : `${n} records` }),
   noRecords: { zh: '无', en: 'None' },
-  left: { zh: '提供的字段及依据', en: 'What left, and by which clause' },
-  came: { zh: '收到的字段及依据', en: 'What came, and by which clause' },
+  left: { zh: '提供的字段及依据', en: 'Fields given, and by which clause' },
+  came: { zh: '收到的字段及依据', en: 'Fields received, and by which clause' },
   family: { zh: '信息类别', en: 'Family' },
   fields: { zh: '字段', en: 'Fields' },
   clause: { zh: '协议条款', en: 'Clause' },
@@ -399,35 +409,36 @@ const words = spoken({
     zh: '签名原文未予保存或保存期已满，条目中只留下摘要。',
     en: 'The signed texts were not kept, or their time is over; the entry keeps their digests.',
   },
-  nothingLeft: { zh: '没有提供任何记录', en: 'No record left' },
+  nothingLeft: { zh: '没有提供任何记录', en: 'No record was given' },
   nothingLeftWhy: {
     zh: '对所查主体没有可以提供的记录。',
     en: 'There was no record about the subjects that may be given.',
   },
-  withheld: { zh: '不提供的内容及规则', en: 'What stays, and by which rule' },
+  withheld: { zh: '不提供的内容及规则', en: 'What is not given, and by which rule' },
   withheldWhat: {
     zh: '只说明规则，不表示是否存在这样的记录。',
-    en: 'A rule says what kind of thing stays, never whether there is one.',
+    en: 'A rule says what kind of thing is not given, never whether there is one.',
   },
-  nothingWithheld: { zh: '没有不提供的内容', en: 'Nothing was kept back' },
-  nothingWithheldWhy: { zh: '所查询的内容，协议均允许提供。', en: 'The agreement lets go of all that was asked.' },
+  nothingWithheld: { zh: '没有不提供的内容', en: 'Nothing was withheld' },
+  nothingWithheldWhy: { zh: '所查询的内容，协议均允许提供。', en: 'The agreement gives all that was asked.' },
   what: { zh: '内容', en: 'What' },
   rule: { zh: '规则', en: 'Rule' },
   aboutKinds: (kinds: string) => ({ zh: `关于${kinds}的记录`, en: `Records about ${kinds}` }),
   recordsIfAny: { zh: '下列记录，如有', en: 'Records of these kinds, if any' },
   wholeFamily: { zh: '整个信息类别', en: 'The whole family' },
   facts: { zh: '记录详情', en: 'Details' },
-  shanghai: { zh: '北京时间', en: 'Asia/Shanghai' },
-  message: { zh: '报文编号', en: 'Message' },
+  shanghai: { zh: '北京时间', en: 'Beijing time' },
+  message: { zh: '报文编号', en: 'Message number' },
   held: { zh: '原文保存至', en: 'Signed texts held until' },
   place: { zh: '日志序号', en: 'Ledger index' },
   leaf: { zh: '条目摘要', en: 'Digest of the entry' },
-  link: { zh: '链值', en: 'Link' },
+  link: { zh: '链值', en: 'Chain value' },
   there: { zh: '对方日志', en: 'In the peer’s ledger' },
   entryThere: (n: string) => ({ zh: `第 ${n} 条`, en: `entry ${n}` }),
   itsOutcome: { zh: '对应结果', en: 'Its outcome' },
   itsQuestion: { zh: '对应查询', en: 'Its question' },
   filter: { zh: '查找条件', en: 'Looked for' },
+  statement: { zh: '确认的内容', en: 'Acknowledged' },
   verify: { zh: '核验', en: 'Verify' },
   originals: { zh: '签名原文', en: 'Signed originals' },
   noOriginals: { zh: '没有保存的原文', en: 'No originals are held' },
@@ -438,7 +449,7 @@ const words = spoken({
   question: { zh: '查询', en: 'The question' },
   answer: { zh: '答复', en: 'The answer' },
   header: { zh: '报文头', en: 'Header' },
-  claims: { zh: '内容', en: 'Claims' },
+  claims: { zh: '内容', en: 'Content' },
   raw: { zh: '原始报文', en: 'The token as it was sent' },
   proved: { zh: '核验通过', en: 'Verified' },
   provedInPart: { zh: '可核验的部分全部相符', en: 'All that can be verified holds' },

@@ -18,7 +18,7 @@ const STEP = 200
 /** The form under a log page by which its entries are taken away; for who may see codes in full. */
 export function exportForm(c: Visit, way: Way, asked: Typed): Markup {
   const t = words[c.get('language')]
-  return html`<section class="sheet"><h2>${t.title}</h2><p class="soft">${t.what}</p>
+  return html`<section class="sheet screen"><h2>${t.title}</h2><p class="soft">${t.what}</p>
 <form method="post" action="${BASE}/${way}/export" class="does">
 <input type="hidden" name="_csrf" value="${c.get('staff')?.csrf ?? ''}">
 ${Object.entries(asked).map(([name, value]) => html`<input type="hidden" name="${name}" value="${value}">`)}
@@ -210,12 +210,12 @@ const words = spoken({
   'c-link': { zh: '链值', en: 'Link' },
   in: { zh: '收到', en: 'in' },
   out: { zh: '发出', en: 'out' },
-  noCode: { zh: '代码无效（未保存）', en: 'no lawful code (not kept)' },
+  noCode: { zh: '代码无效（未保存）', en: 'invalid code (not kept)' },
   answered: { zh: '已答复', en: 'answered' },
   unknown: { zh: '未知', en: 'unknown' },
   stale: { zh: '已答复（数据过期）', en: 'answered (stale)' },
   refused: { zh: '未受理', en: 'refused' },
-  declined: { zh: '本市未发出', en: 'not let out' },
+  declined: { zh: '本市未发出', en: 'not sent' },
   reported: { zh: '已出具报告', en: 'report made' },
   sent: { zh: '已发出', en: 'sent' },
 })

@@ -60,12 +60,14 @@ export function filterOf(way: Way, typed: Typed, staff: Staff | undefined): Filt
   if (subject !== undefined && !/^[0-9A-Z]{18}$/i.test(subject)) return { field: 'subject', why: 'form' }
   if (outcome !== undefined && !isOutcome(outcome)) return { field: 'outcome', why: 'form' }
   const kind = outcome !== undefined && isKind(outcome) ? kindOf[outcome] : undefined
+  // What a peer refused is one thing, and what we did not send another, which has a choice of its own.
+  const meant = way === 'out' && outcome === 'refused' ? (['outcome'] as const) : kinds[way]
   return {
     ...same,
     from: begins,
     until: ends,
     subject: subject?.toUpperCase(),
-    kinds: kind === undefined ? kinds[way] : [kind],
+    kinds: kind === undefined ? meant : [kind],
     outcome: kind === undefined ? outcome : undefined,
   }
 }

@@ -103,8 +103,9 @@ function unusable({ field, why }: Unusable, language: Language): Markup {
   )
 }
 
-function turn(c: Visit, way: Way, asked: Typed, next: number | undefined, short: boolean): Markup {
+function turn(c: Visit, way: Way, asked: Typed, next: number | undefined, short: boolean): Markup | '' {
   const t = words[c.get('language')]
+  if (before(c) === undefined && next === undefined) return ''
   const at = (more: Readonly<Record<string, string>>) => {
     const query = new URLSearchParams({ ...asked, ...more }).toString()
     return `${BASE}/${way}${query === '' ? '' : `?${query}`}`
@@ -217,14 +218,14 @@ function filterForm(c: Visit, way: Way, asked: Typed): Markup {
         ] as const)
       : []),
   ] as const
-  const codes = refusalCodes.map(code => [code, `${refusals[code][language]} (${code})`] as const)
+  const codes = refusalCodes.map(code => [code, refusals[code][language]] as const)
   const days = usualDays(now())
   const only = (days: Typed) => `${BASE}/${way}?${addressOf({ ...asked, ...days })}`
   const sees = staff !== undefined && reaches(staff.role, 'auditor')
   return html`<form class="filter sheet" method="get" action="${BASE}/${way}" role="search">
 ${timeField('from', asked.from, 'T00:00', t['f-from'])}
 ${timeField('until', asked.until, 'T23:59', t['f-until'])}
-${choice('peer', asked.peer, s.peer, peers, s.all)}
+${choice('peer', asked.peer, s.peer, way === 'out' ? [...peers, ['*', t.notOne]] : peers, s.all)}
 ${choice('purpose', asked.purpose, s.purpose, purposes, s.all)}
 <label>${s.outcome}<select name="outcome"><option value="">${s.all}</option>${options(outcomes, asked.outcome)}<optgroup label="${t.byReason}">${options(codes, asked.outcome)}</optgroup></select></label>
 ${text('matter', asked.matter, t['f-matter'])}
@@ -269,7 +270,7 @@ const words = spoken({
   },
   leadOut: {
     zh: '本市部门向其他城市提出的每一次查询及其结果，包括本市未发出的。',
-    en: 'Every question of our departments to other cities and what came of it, those that we did not let out included.',
+    en: 'Every question of our departments to other cities and what came of it, including those that we did not send.',
   },
   found: { zh: '查询记录', en: 'Entries' },
   nothing: { zh: '没有记录', en: 'No entries' },
@@ -294,14 +295,15 @@ const words = spoken({
   older: { zh: '更早的记录', en: 'Older' },
   goOn: { zh: '继续查找', en: 'Go on looking' },
   allCities: { zh: '所有城市', en: 'All cities' },
+  notOne: { zh: '所有城市（未发出）', en: 'To all cities (not sent)' },
   more: (n: number) => ({ zh: `等 ${n} 个`, en: `${n} in all` }),
-  noCode: { zh: '代码无效（未保存）', en: 'no lawful code (not kept)' },
+  noCode: { zh: '代码无效（未保存）', en: 'invalid code (not kept)' },
   's-answered': { zh: '已答复', en: 'Answered' },
   's-unknown': { zh: '部分未知', en: 'Partly unknown' },
   's-stale': { zh: '数据过期', en: 'Stale' },
   's-refused': { zh: '未受理', en: 'Refused' },
   partly: { zh: '部分答复', en: 'Partly answered' },
-  declined: { zh: '本市未发出', en: 'Not let out' },
+  declined: { zh: '本市未发出', en: 'Not sent' },
   reported: { zh: '已出具报告', en: 'Report made' },
   sent: { zh: '已发出', en: 'Sent' },
   byReason: { zh: '按未受理原因', en: 'By reason of refusal' },

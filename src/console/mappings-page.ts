@@ -46,7 +46,12 @@ function about({ version, source, assumed, note, summary }: TranslationReport, l
 <div><dt>${t.wordsOut}</dt><dd>${n(said.exact)}</dd><dd class="row">${t.wordsOf(n(said.lossy), n(said.untranslated))}</dd></div>
 <div><dt>${t.codesIn}</dt><dd>${n(codes.exact)}</dd><dd class="row">${t.codesInOf(n(codes.approximate), n(codes.unsaid))}</dd></div>
 </dl>
-<p class="soft small">${t.mapping} ${version} · ${t.source} ${source}${note !== undefined && html` · ${note}`}</p>`
+<p class="soft small">${t.mapping} ${version} · ${t.source} ${source}${isFor(note, language) && html` · ${note}`}</p>`
+}
+
+/** A note is written in one language, and nobody is shown what is not in theirs. */
+function isFor(note: string | undefined, language: Language): boolean {
+  return note !== undefined && (language === 'en' || /\p{Script=Han}/u.test(note))
 }
 
 const hues = { covered: 'good', lossy: 'warn', dropped: 'bad' } as const
@@ -72,7 +77,7 @@ ${peers.map(({ name, report: theirs, family: of }) => {
 })}</tr>`
   const lossy = family.fields.filter(({ losses, absent }) => losses.length > 0 || absent.length > 0)
   return html`<section class="sheet" id="family"><h2>${family[language]}</h2>
-<p class="soft">${shownOf}${family.unshown !== undefined && html`：${family.unshown}`}</p>
+<p class="soft">${shownOf}${family.unshown !== undefined && html`${t.colon}${family.unshown}`}</p>
 ${unread.map(({ name, faults }) =>
   trouble(
     t.theirFaults(name),
@@ -95,12 +100,12 @@ function columnsOf({ from, absent }: FieldReport, { tables }: TranslationReport,
   const t = words[language]
   if (from.length === 0) {
     const [first] = absent
-    return html`<span class="soft">${t.notKept}${first !== undefined && html`：${first.reason}`}</span>`
+    return html`<span class="soft">${t.notKept}${first !== undefined && first.reason !== words.zh.notKept && html`${t.colon}${first.reason}`}</span>`
   }
   return html`${from.map(({ table, columns, constant, assumed }) => {
     const labels = tables.find(each => each.table === table)?.columns ?? []
     const named = columns.map(column => ({ column, zh: labels.find(each => each.column === column)?.zh ?? '' }))
-    return html`<span class="row">${constant === undefined ? named.map(({ column, zh }) => html`${zh} <code>${column}</code> `) : t.always(constant)}<span class="soft small">${table}${assumed && html` · ${t.supposed}`}</span></span>`
+    return html`${constant === undefined ? named.map(({ column, zh }) => html`<span class="row">${zh} <code>${column}</code></span>`) : html`<span class="row">${t.always(constant)}</span>`}<span class="row soft small">${table}${assumed && html` · ${t.supposed}`}</span>`
   })}`
 }
 
@@ -108,7 +113,7 @@ function lossesOf(field: FieldReport, language: Language): Markup {
   const t = words[language]
   const { losses, absent } = field
   return html`<div><dt>${field[language]}</dt><dd>
-${absent.map(({ table, reason }) => html`<span class="row"><b>${table}</b> ${t.absent}：${reason}</span>`)}
+${absent.map(({ table, reason }) => html`<span class="row"><b>${table}</b> ${t.absent}${t.colon}${reason}</span>`)}
 ${losses.map(loss => lossOf(loss, language))}</dd></div>`
 }
 
@@ -138,7 +143,7 @@ function tableOf(
 ): Markup {
   const t = words[language]
   return html`<h3>${zh} <code>${database}</code>${assumed && html` <span class="tag warn">${t.supposed}</span>`}</h3>
-<p class="soft small">${t.database} ${source}${database !== table && html` · ${table}`}${note !== undefined && html` · ${note}`}</p>
+<p class="soft small">${t.database} ${source}${database !== table && html` · ${table}`}${isFor(note, language) && html` · ${note}`}</p>
 <details><summary>${t.readColumns(countOf(columns.length, language))}</summary><table class="stacked">
 <thead><tr><th scope="col">${t.column}</th><th scope="col">${t.fills}</th><th scope="col">${t.decides}</th></tr></thead>
 <tbody>${columns.map(each => html`<tr><th scope="row">${each.zh} <code>${each.column}</code></th><td data-label="${t.fills}">${each.fields.length === 0 ? '—' : each.fields.join(t.comma)}</td><td data-label="${t.decides}">${each.decides.length === 0 ? '—' : each.decides.map(decision => t[decision]).join(t.comma)}</td></tr>`)}</tbody></table></details>
@@ -196,17 +201,17 @@ const words = spoken({
   },
   family: { zh: '信息类别', en: 'Family' },
   withoutTable: { zh: '（本市无表）', en: ' (no table of ours)' },
-  fields: { zh: '完整对应的字段', en: 'Fields covered' },
+  fields: { zh: '完整对应的字段', en: 'Fields in full' },
   fieldsOf: (lossy: string, dropped: string) => ({
     zh: `有损 ${lossy}，缺失 ${dropped}`,
-    en: `${lossy} lossy, ${dropped} dropped`,
+    en: `${lossy} in part, ${dropped} missing`,
   }),
   columns: { zh: '读取的列', en: 'Columns read' },
   columnsOf: (dropped: string) => ({ zh: `不接入 ${dropped}`, en: `${dropped} left where they are` }),
   wordsOut: { zh: '含义一致的本市用语', en: 'Our words, exact' },
   wordsOf: (lossy: string, untranslated: string) => ({
     zh: `有损 ${lossy}，不转换 ${untranslated}`,
-    en: `${lossy} lossy, ${untranslated} untranslated`,
+    en: `${lossy} in part, ${untranslated} untranslated`,
   }),
   codesIn: { zh: '一致的共享代码', en: 'Shared codes, exact' },
   codesInOf: (approximate: string, unsaid: string) => ({
@@ -218,10 +223,10 @@ const words = spoken({
   sharedField: { zh: '共享字段', en: 'Shared field' },
   ours: { zh: '本市', en: 'Ours' },
   required: { zh: '必备', en: 'required' },
-  covered: { zh: '完整', en: 'Covered' },
-  lossy: { zh: '有损', en: 'Lossy' },
-  dropped: { zh: '缺失', en: 'Dropped' },
-  notKept: { zh: '无此列', en: 'not kept' },
+  covered: { zh: '完整', en: 'In full' },
+  lossy: { zh: '有损', en: 'In part' },
+  dropped: { zh: '缺失', en: 'Missing' },
+  notKept: { zh: '无此列', en: 'no such column' },
   always: (value: string) => ({ zh: `每行都是“${value}”`, en: `always “${value}”` }),
   supposed: { zh: '推定', en: 'supposed' },
   shownAll: { zh: '外市记录全部显示在本市数据表', en: 'All records of other cities are shown in tables of ours' },
@@ -276,4 +281,5 @@ const words = spoken({
   performance: { zh: '履行情况', en: 'performance' },
   version: { zh: '版本号', en: 'version' },
   comma: { zh: '、', en: ', ' },
+  colon: { zh: '：', en: ': ' },
 })

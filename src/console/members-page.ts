@@ -67,8 +67,9 @@ function memberSheet(member: Member, c: Visit): Markup {
   const isUs = id === city.id
   // What a member says of its log is heard from it, and nobody hears of themselves.
   const log = isUs ? ourLog(c) : member.log
-  return html`<section class="sheet" id="${id}"><h2>${name[language]} <code class="soft small">${id}</code> ${isUs && html`<span class="tag">${t.us}</span>`}</h2>
+  return html`<section class="sheet" id="${id}"><h2>${name[language]} ${isUs && html`<span class="tag">${t.us}</span>`}</h2>
 <dl class="facts">
+<div><dt>${t.code}</dt><dd><code>${id}</code></dd></div>
 <div><dt>${t.endpoint}</dt><dd><code>${endpoint}</code></dd></div>
 <div><dt>${t.divisions}</dt><dd>${divisions.join(t.comma)}</dd></div>
 ${log && html`<div><dt>${t.log}</dt><dd><code>${log.origin}</code><span class="row"><code>${log.key}</code></span></dd></div>`}
@@ -85,7 +86,7 @@ ${keys.size === 0 && html`<p class="soft">${t.noKey}</p>`}
 <h3>${t.transport}</h3>
 ${transport.map(
   ({ chain }) =>
-    html`<dl class="facts"><div><dt>TLS</dt><dd>${proofTag(
+    html`<dl class="facts"><div><dt>${t.tls}</dt><dd>${proofTag(
       proof(() => provePath(id, chain, anchors, now, TRANSPORT)),
       language,
     )}${chainOf(chain, anchors, now, language)}</dd></div></dl>`,
@@ -180,8 +181,8 @@ const words = spoken({
   },
   roll: { zh: '成员名册', en: 'Roll of members' },
   number: { zh: '编号', en: 'Number' },
-  made: { zh: '签发时间', en: 'Made' },
-  until: { zh: '有效至', en: 'Until' },
+  made: { zh: '签发时间', en: 'Issued' },
+  until: { zh: '有效至', en: 'Valid until' },
   digest: { zh: '摘要', en: 'Digest' },
   rules: { zh: '联盟规则', en: 'Rules' },
   rulesOf: (algorithms: string, publish: string, grace: string) => ({
@@ -191,16 +192,17 @@ const words = spoken({
   grace: (time: string) => ({ zh: `吊销列表宽限期 ${time}`, en: `a revocation list may outlive its end by ${time}` }),
   noGrace: { zh: '吊销列表无宽限期', en: 'a revocation list may not outlive its end' },
   days: (n: number) => ({ zh: `${n} 天`, en: n === 1 ? '1 day' : `${n} days` }),
-  hours: (n: number) => ({ zh: `${n} 小时`, en: `${n} hours` }),
+  hours: (n: number) => ({ zh: `${n} 小时`, en: n === 1 ? '1 hour' : `${n} hours` }),
   office: { zh: '联盟办公室', en: 'The office' },
   rollEnded: { zh: '成员名册已到期', en: 'The roll has ended' },
   rollEndedWhy: {
     zh: '在取得新名册之前，不认可任何成员。请联系联盟办公室。',
     en: 'Until there is a new one nobody is a member. Ask the federation’s office for it.',
   },
-  us: { zh: '本市', en: 'us' },
+  us: { zh: '本市', en: 'This city' },
+  code: { zh: '成员代码', en: 'Code' },
   endpoint: { zh: '网关地址', en: 'Address' },
-  divisions: { zh: '区划代码', en: 'Divisions' },
+  divisions: { zh: '区划代码', en: 'Division codes' },
   log: { zh: '日志密钥', en: 'Key of its log' },
   signing: { zh: '签名密钥', en: 'Signing keys' },
   current: { zh: '使用中', en: 'current' },
@@ -209,13 +211,14 @@ const words = spoken({
   published: { zh: '已公布', en: 'published' },
   noKey: { zh: '没有符合联盟规则的签名密钥。', en: 'No key of an algorithm that the rules name.' },
   transport: { zh: '传输证书', en: 'Transport certificates' },
+  tls: { zh: '连接用证书', en: 'For connections' },
   encryption: { zh: '加密密钥', en: 'Encryption keys' },
   noEncryption: { zh: '未公布。', en: 'None is published.' },
   proved: { zh: '核验通过', en: 'Proved' },
   unproved: { zh: '核验不通过', en: 'Not proved' },
   provedUntil: (at: string) => ({
-    zh: `按现有证书和吊销列表至 ${at}`,
-    en: `by today’s certificates and lists until ${at}`,
+    zh: `按现有证书和吊销列表，有效至 ${at}`,
+    en: `by today’s certificates and lists, until ${at}`,
   }),
   ended: { zh: '已到期', en: 'Ended' },
   chain: (n: string) => ({ zh: `证书链（${n} 张）`, en: `Chain of ${n} certificates` }),

@@ -8,6 +8,7 @@ import { sentence } from './entry-page.ts'
 import { empty, type Markup, page, trouble } from './layout.ts'
 import { filterOf, isUnusable, type Typed, typed, usualDays } from './log-filter.ts'
 import { clock, timeOf } from './shown.ts'
+import { soughtOf } from './sought.ts'
 import { words as shared, spoken } from './words.ts'
 
 const LIMIT = 50
@@ -68,7 +69,7 @@ function table(entries: readonly Recorded[], c: Visit): Markup {
     return html`<tr><td data-label="${s.time}" class="nowrap"><a href="${BASE}/entry/${receipt.index}">${timeOf(entry.at)}</a></td>
 <td data-label="${t.who}">${who}${entry.kind === 'staff' && html` <span class="small soft">${s[entry.role]}</span>`}</td>
 <td data-label="${t.did}">${entry.kind === 'staff' ? deedOf(entry, language) : sentence(entry, c)}</td>
-<td data-label="${t.seen}" class="text">${more.join(language === 'zh' ? '，' : ', ')}${entry.kind === 'staff' && entry.filter !== undefined && html`<span class="row small soft code">${entry.filter}</span>`}</td></tr>`
+<td data-label="${t.seen}" class="text">${more.join(language === 'zh' ? '，' : ', ')}${entry.kind === 'staff' && entry.filter !== undefined && html`<span class="row small soft">${soughtOf(entry.filter, c)}</span>`}</td></tr>`
   }
   return html`<table class="stacked"><thead><tr><th scope="col">${s.time}</th><th scope="col">${t.who}</th><th scope="col">${t.did}</th><th scope="col">${t.seen}</th></tr></thead>
 <tbody>${entries.map(row)}</tbody></table>`
@@ -78,7 +79,7 @@ const words = spoken({
   title: { zh: '人员操作记录', en: 'Staff records' },
   lead: {
     zh: '本市人员在工作台登录、查看、查询、导出和核验的记录，以及配置生效、证据期满。与查询记录同在一个日志，不能改动。',
-    en: 'Who of our staff signed in, looked, asked, exported and verified, and when a configuration took effect or evidence was let go. It stands in the same ledger as the questions.',
+    en: 'Who of our staff signed in, looked, asked, exported and verified, and when a configuration took effect or evidence expired. It stands in the same ledger as the questions and cannot be changed.',
   },
   none: { zh: '没有记录', en: 'No entries' },
   noneWhy: { zh: '这段时间没有人员操作，可改选其他日期。', en: 'Nobody did anything in this time: choose other days.' },

@@ -1,6 +1,6 @@
 /** A signed credit report is made once, for a department, and then printed or taken as its file as often as is needed. */
 import { html } from 'hono/html'
-import { ReportRequest, report } from '#exchange/report.ts'
+import { ReportRequest } from '#exchange/report.ts'
 import { Refusal } from '#protocol/refusal.ts'
 import {
   codeFaults,
@@ -54,12 +54,7 @@ export async function makeReport(c: Visit): Promise<Response> {
   try {
     const filter = new URLSearchParams({ department: department.id, peer, purpose }).toString()
     await staffing.recorded(staff, 'asked', 'report', { subjects: [uscc], filter })
-    const file = await asking.onBehalf(department, async () => {
-      const told = await report(request.data, department, city)
-      const asked = told.report.cities.filter(({ outcome }) => outcome !== 'own' && outcome !== 'not-asked')
-      const peers = asked.map(each => ({ peer: each.city, outcome: each.outcome }))
-      return { told, purpose: told.report.purpose.code, peers }
-    })
+    const file = await asking.report(request.data, department, city)
     const id = asking.kept.put(staff.name, { kind: 'report', at: city.now(), file })
     return c.redirect(`${BASE}/report/made?id=${id}`, 303)
   } catch (error) {
@@ -178,15 +173,15 @@ const words = spoken({
   signed: { zh: '报告已出具。', en: 'The report is made.' },
   signedWhy: {
     zh: '以附有电子签名的文件为准；纸质件凭核验码与文件核对。',
-    en: 'The signed file is the report; a print is held against it by its verification code.',
+    en: 'The signed file is the report; a printed copy is checked against it by the verification code.',
   },
   verification: { zh: '核验码', en: 'Verification code' },
   validUntil: { zh: '有效至', en: 'Valid until' },
   print: { zh: '打印页', en: 'Page to print' },
-  file: { zh: '下载签名文件', en: 'Signed file' },
+  file: { zh: '下载签名文件', en: 'Download the signed file' },
   keptFor: (minutes: number) => ({
     zh: `在此保留 ${minutes} 分钟，请及时下载；重新打开不会再次查询。`,
-    en: `Kept here for ${minutes} minutes: take the file in time; to load it again asks nobody again.`,
+    en: `Kept here for ${minutes} minutes: download the file in time. Opening this page again asks nobody again.`,
   }),
   cities: { zh: '查询的城市', en: 'Cities asked' },
   'is-own': { zh: '本市', en: 'Own records' },

@@ -60,8 +60,8 @@ export function strangeFormPage(c: Visit) {
 export function roleRefusedPage(c: Visit, has: Role, needed: Role) {
   const title = { zh: '没有权限', en: 'Not permitted' }
   const text = {
-    zh: `此操作需要“${words.zh[needed]}”角色，您的角色是“${words.zh[has]}”。这次访问已记录。`,
-    en: `This takes the role ${words.en[needed]}; yours is ${words.en[has]}. The attempt was recorded.`,
+    zh: `此操作需要“${words.zh[needed]}”角色，您的角色是“${words.zh[has]}”。工作需要的，请联系网关管理员调整角色。这次访问已记录。`,
+    en: `This takes the role ${words.en[needed]}; yours is ${words.en[has]}. If your work needs it, ask whoever runs the gateway. The attempt was recorded.`,
   }
   return sorryPage(c, 403, { title, text }, 'back')
 }

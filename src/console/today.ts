@@ -1,10 +1,12 @@
 /** Today shows in one look whether anything needs somebody: what was asked and answered, what was refused and why, what ends soon. */
 import { html } from 'hono/html'
+import { z } from 'zod'
 import { freshnessToday } from '#agreement/disclose.ts'
 import type { Contradiction } from '#ledger/log.ts'
 import { startOfDay } from '#protocol/day.ts'
+import { freshnessWords } from '#protocol/freshness.ts'
 import { CityId } from '#protocol/message.ts'
-import { isRefusalCode, refusals } from '#protocol/refusal.ts'
+import { isRefusalCode, Refusal, refusals } from '#protocol/refusal.ts'
 import { type Bars, drawn, picture } from './chart.ts'
 import { BASE, type Condition, type Visit } from './desk.ts'
 import { type Ending, endings } from './endings.ts'
@@ -27,9 +29,12 @@ type Day = { readonly name: 'today' | 'yesterday'; readonly from: number; readon
 
 function dayIn(c: Visit): Day {
   const start = startOfDay(c.get('desk').city.now())
-  return c.req.query('day') === 'yesterday'
-    ? { name: 'yesterday', from: start - DAY, until: start }
-    : { name: 'today', from: start, until: start + DAY }
+  const today: Day = { name: 'today', from: start, until: start + DAY }
+  return c.req.query('day') === 'yesterday' ? before(today) : today
+}
+
+function before({ from }: Day): Day {
+  return { name: 'yesterday', from: from - DAY, until: from }
 }
 
 /** `GET /`: the counts of a day, what was refused and why, and of today the conditions of now; no subject stands on it. */
@@ -40,9 +45,11 @@ export async function todayPage(c: Visit): Promise<Response> {
   const day = dayIn(c)
   const isWhole = await desk.lookout.caughtUp(PATIENCE)
   const counts = desk.tally.counts(day.from, day.until)
-  const [conditions, contradictions, ages, head, came, went] = await Promise.all([
+  const { gossip } = desk.transparency
+  const [conditions, contradictions, against, ages, head, came, went] = await Promise.all([
     desk.health(),
-    desk.transparency.gossip.contradictions(),
+    gossip.contradictions(),
+    gossip.againstUs(),
     sourceAges(c, now),
     desk.city.ledger.head(),
     latencyOf(desk.seconds, 'in'),
@@ -54,14 +61,14 @@ export async function todayPage(c: Visit): Promise<Response> {
   const other = day.name === 'today' ? 'yesterday' : 'today'
   const body = html`
 <div class="head"><h1>${day.name === 'today' ? s.today : t.yesterday} <span class="soft small">${dayOf(day.from)}</span></h1>
-<p><a class="button" href="${BASE}${other === 'yesterday' ? '?day=yesterday' : ''}">${t[`to-${other}`]}</a></p></div>
-${contradictionsOf(contradictions, c)}
+<p><a class="button" href="${BASE}${other === 'yesterday' ? '?day=yesterday' : ''}">${t[`to-${other}`]}</a>${day.name === 'today' && yesterdaysRefusals(before(day), c)}</p></div>
+${contradictionsOf(contradictions, against, c)}
 ${needed(conditions, ends, day, now, language)}
 ${!isWhole && html`<p class="told">${t.counting}</p>`}
 <dl class="figures">
-${figure(s.inbound, sum(inbound), c, t.refusedOf(countOf(sum(inbound, 'refused'), language)))}
+${figure(s.inbound, sum(inbound), c, refusalsOf(inbound, day, c))}
 ${figure(s.outbound, sum(outbound), c, t.unansweredOf(countOf(sum(outbound) - sum(outbound, 'answered'), language)))}
-${day.name === 'today' && html`${slowness(t.took, came, t)}${figure(t.entries, head.count, c, t.hashed(head.link.slice(0, 12)))}`}
+${day.name === 'today' && html`${slowness(t.took, came, t)}${figure(t.entries, head.count, c, t.entriesOf)}`}
 </dl>
 <div class="halves">
 ${direction('in', inbound, day, c)}
@@ -100,7 +107,23 @@ function sum(counts: readonly Count[], outcome?: Count['outcome']): number {
   return counts.reduce((n, each) => (outcome === undefined || each.outcome === outcome ? n + each.questions : n), 0)
 }
 
-function figure(name: string, n: number, c: Visit, more: string): Markup {
+/** How many of what came in was refused; they are one step away. */
+function refusalsOf(inbound: readonly Count[], day: Day, c: Visit): Markup | string {
+  const refused = sum(inbound, 'refused')
+  const text = words[c.get('language')].refusedOf(countOf(refused, c.get('language')))
+  return refused === 0 ? text : html`<a href="${logOf('in', day, { outcome: 'refused' })}">${text}</a>`
+}
+
+/** Whoever comes in the morning looks for what went wrong the day before. */
+function yesterdaysRefusals(yesterday: Day, c: Visit): Markup | '' {
+  const counts = c.get('desk').tally.counts(yesterday.from, yesterday.until)
+  const refused = counts.filter(({ direction, outcome }) => direction === 'in' && outcome === 'refused')
+  if (refused.length === 0) return ''
+  const text = words[c.get('language')].refusedYesterday(countOf(sum(refused), c.get('language')))
+  return html` <a class="button" href="${logOf('in', yesterday, { outcome: 'refused' })}">${text}</a>`
+}
+
+function figure(name: string, n: number, c: Visit, more: Markup | string): Markup {
   return html`<div><dt>${name}</dt><dd>${countOf(n, c.get('language'))}</dd><dd class="row">${more}</dd></div>`
 }
 
@@ -114,30 +137,58 @@ function ms(seconds: number): string {
 }
 
 /** Two things that a log said and that cannot both be true: the gravest that can be found, so it stands before everything. */
-function contradictionsOf(all: readonly Contradiction[], c: Visit): Markup[] {
+function contradictionsOf(all: readonly Contradiction[], against: string | undefined, c: Visit): Markup[] {
   const [language, staff] = [c.get('language'), c.get('staff')]
   const t = words[language]
-  const standing = all.filter(({ acknowledged }) => acknowledged === undefined)
-  return [...Map.groupBy(standing, ({ city }) => city)].map(([city, of]) => {
-    const lines = of.map(({ at, detail }) => html`<span class="row">${clock(at)} · ${detail}</span>`)
-    return html`<div class="trouble" role="alert"><p><b>${t.contradiction(cityName(city, c))}</b></p><p>${lines}</p><p>${t.contradictionWhat}</p>
+  return [...Map.groupBy(all, ({ city }) => city)].map(([city, of]) => {
+    const standing = of.filter(({ acknowledged }) => acknowledged === undefined)
+    if (standing.length === 0) return html``
+    const lines = standing.map(({ at, detail }) => html`<span class="row">${clock(at)} · ${detail}</span>`)
+    // That somebody knows of it does not put our own log right.
+    const isOurs = against !== undefined && city === c.get('desk').city.id
+    return html`<div class="trouble" role="alert"><p><b>${t.contradiction(cityName(city, c))}</b></p><p>${lines}</p><p>${isOurs ? t.ownWhat : t.contradictionWhat}</p>
 ${
+  !isOurs &&
   staff !== undefined &&
   reaches(staff.role, 'operator') &&
-  html`<form method="post" action="${BASE}/contradiction"><input type="hidden" name="_csrf" value="${staff.csrf}"><input type="hidden" name="city" value="${city}"><button class="button">${t.acknowledge}</button></form>`
+  html`<form method="post" action="${BASE}/contradiction"><input type="hidden" name="_csrf" value="${staff.csrf}"><input type="hidden" name="city" value="${city}"><input type="hidden" name="seen" value="${of.length}"><button class="button">${t.acknowledge}</button></form>`
 }</div>`
   })
 }
 
-/** `POST /contradiction`: somebody knows of a city's contradictions, and is written down for it. For operators. */
+/** A city, and how many of its contradictions there were when the page was shown: what came after, nobody has seen. */
+const Seen = z.object({
+  city: CityId,
+  seen: z
+    .string()
+    .regex(/^(0|[1-9][0-9]{0,8})$/)
+    .transform(Number),
+})
+
+/** `POST /contradiction`: somebody knows of the contradictions that they were shown, and is written down for it. For operators. */
 export async function acknowledgeContradiction(c: Visit): Promise<Response> {
-  const [staff, city] = [c.get('staff'), await field(c, 'city')]
-  const { staff: staffing, transparency } = c.get('desk')
-  if (staff !== undefined && CityId.safeParse(city).success) {
-    await staffing.recorded(staff, 'acknowledged', 'contradiction', { filter: `city=${city}` })
-    await transparency.gossip.acknowledge(city, staff.name)
+  const staff = c.get('staff')
+  const form = Seen.safeParse({ city: await field(c, 'city'), seen: await field(c, 'seen') })
+  const { staff: staffing, transparency, city: us } = c.get('desk')
+  if (staff === undefined || !form.success) return c.redirect(BASE, 303)
+  const { city, seen } = form.data
+  const { gossip } = transparency
+  // Before it is recorded: what does not come about must not stand in the ledger.
+  if (city === us.id && (await gossip.againstUs()) !== undefined) return notAcknowledged(c)
+  await staffing.recorded(staff, 'acknowledged', 'contradiction', { filter: `city=${city}&seen=${seen}` })
+  try {
+    await gossip.acknowledge(city, seen, staff.name)
+  } catch (error) {
+    if (error instanceof Refusal && error.code === 'request.form') return notAcknowledged(c)
+    throw error
   }
   return c.redirect(BASE, 303)
+}
+
+function notAcknowledged(c: Visit): Promise<Response> {
+  const t = words[c.get('language')]
+  const what = trouble(t.contradiction(cityName(c.get('desk').city.id, c)), t.ownWhat)
+  return page(c, { title: t.notAcknowledged, active: 'today', status: 409 }, html`<h1>${t.notAcknowledged}</h1>${what}`)
 }
 
 function isSoon({ at, notice }: Ending, now: number): boolean {
@@ -208,7 +259,7 @@ function hourTable(counts: readonly Count[], way: 'in' | 'out', day: Day, c: Vis
   const { labels, series } = barsOf(counts, way, day, language)
   const rows = labels.map((label, i) => ({ label, values: series.map(({ values }) => values[i] ?? 0) }))
   const busy = rows.filter(({ values }) => values.some(n => n > 0))
-  return html`<div class="wide" tabindex="0" role="region" aria-label="${words[language].byHour}"><table>
+  return html`<div class="wide" tabindex="0" role="region" aria-label="${words[language].byHour}"><table class="counts">
 <thead><tr><th scope="col">${words[language].hour}</th>${series.map(({ name }) => html`<th scope="col" class="n">${name}</th>`)}</tr></thead>
 <tbody>${busy.map(({ label, values }) => html`<tr><th scope="row" class="tabular">${label}</th>${values.map(n => html`<td class="n">${countOf(n, language)}</td>`)}</tr>`)}</tbody>
 </table></div>`
@@ -225,15 +276,16 @@ function countTable(counts: readonly Count[], way: 'in' | 'out', day: Day, by: '
   const s = shared[language]
   const groups = [...Map.groupBy(counts, each => each[by])].sort(([, a], [, b]) => sum(b) - sum(a))
   const outcomes = outcomesOf[way]
+  // Where purposes are counted together, a line of one purpose may be without some that its log shows.
+  const isFolded = groups.some(([group]) => group === '…')
   const nameOf = (code: string) =>
     by === 'peer' ? (code === '*' ? words[language].allCities : cityName(code, c)) : purposeName(code, c)
   const cell = (group: string, outcome: Count['outcome'], n: number) => {
     if (n === 0) return html`<td class="n soft">0</td>`
-    const wanted = outcome === 'declined' ? { outcome: 'refused', kind: 'declined' } : { outcome }
-    const to = logOf(way, day, { [by]: group, ...wanted })
-    return html`<td class="n">${group === '…' || group === '*' ? countOf(n, language) : html`<a href="${to}">${countOf(n, language)}</a>`}</td>`
+    const to = logOf(way, day, { [by]: group, outcome })
+    return html`<td class="n">${isFolded ? countOf(n, language) : html`<a href="${to}">${countOf(n, language)}</a>`}</td>`
   }
-  return html`<div class="wide" tabindex="0" role="region" aria-label="${by === 'peer' ? words[language].byPeer : words[language].byPurpose}"><table>
+  return html`<div class="wide" tabindex="0" role="region" aria-label="${by === 'peer' ? words[language].byPeer : words[language].byPurpose}"><table class="counts">
 <thead><tr><th scope="col">${by === 'peer' ? s.peer : s.purpose}</th>${outcomes.map(outcome => html`<th scope="col" class="n">${outcomeName(outcome, language)}</th>`)}<th scope="col" class="n">${s.total}</th></tr></thead>
 <tbody>${groups.map(
     ([group, of]) =>
@@ -254,15 +306,15 @@ function refusalsTable(counts: readonly Count[], day: Day, c: Visit): Markup {
   }
   return html`<section class="sheet"><h2>${t.refusals}</h2>
 <table class="stacked">
-<thead><tr><th scope="col">${s.reason}</th><th scope="col">${t.way}</th><th scope="col">${s.peer}</th><th scope="col" class="n">${t.questions}</th><th scope="col"><span class="aside">${s.show}</span></th></tr></thead>
+<thead><tr><th scope="col">${s.reason}</th><th scope="col">${t.way}</th><th scope="col">${s.peer}</th><th scope="col" class="n">${t.questions}</th><th scope="col" class="screen"><span class="aside">${s.show}</span></th></tr></thead>
 <tbody>${groups.map(of => {
     const { direction = 'in', peer = '', code = '' } = of[0] ?? {}
     const why = isRefusalCode(code) ? refusals[code][language] : code
     const who = peer === '*' ? t.allCities : cityName(peer, c)
-    const to = logOf(direction, day, { outcome: code, ...(peer !== '*' && { peer }) })
-    return html`<tr><th scope="row">${why} <span class="row small soft code">${code}</span></th>
+    const to = logOf(direction, day, { outcome: code, peer })
+    return html`<tr><th scope="row">${why}</th>
 <td data-label="${t.way}">${direction === 'in' ? s.inbound : s.outbound}</td><td data-label="${s.peer}">${who}</td>
-<td class="n" data-label="${t.questions}">${countOf(sum(of), language)}</td><td><a href="${to}">${s.show}<span class="aside"> ${why} ${who}</span></a></td></tr>`
+<td class="n" data-label="${t.questions}">${countOf(sum(of), language)}</td><td class="screen"><a href="${to}">${s.show}<span class="aside"> ${why} ${who}</span></a></td></tr>`
   })}</tbody>
 </table></section>`
 }
@@ -320,7 +372,7 @@ function sourcesTable(ages: readonly Age[], language: Language): Markup {
 <table><thead><tr><th scope="col">${t.family}</th><th scope="col">${t.supplied}</th><th scope="col">${t.state}</th></tr></thead>
 <tbody>${ages.map(
     ({ family, status, asOf }) =>
-      html`<tr><th scope="row">${family}</th><td class="tabular">${asOf === undefined ? '—' : dayOf(asOf)}</td><td><span class="tag ${tags[status]}">${t[status]}</span></td></tr>`,
+      html`<tr><th scope="row">${family}</th><td class="tabular">${asOf === undefined ? '—' : dayOf(asOf)}</td><td><span class="tag ${tags[status]}">${freshnessWords[status][language]}</span></td></tr>`,
   )}</tbody></table></section>`
 }
 
@@ -353,7 +405,7 @@ function latencyTable(both: readonly (Latency | undefined)[], language: Language
     return html`<tr><th scope="row">${name}</th><td class="n">${countOf(questions, language)}</td><td class="n">${said(within[50])}</td><td class="n">${said(within[95])}</td><td class="n">${said(within[99])}</td></tr>`
   })
   return html`<section class="sheet"><h2>${t.latency}</h2><p class="soft small">${t.latencyWhat}</p>
-<div class="wide" tabindex="0" role="region" aria-label="${t.latency}"><table><thead><tr><th scope="col">${t.way}</th><th scope="col" class="n">${t.measured}</th><th scope="col" class="n">50%</th><th scope="col" class="n">95%</th><th scope="col" class="n">99%</th></tr></thead>
+<div class="wide" tabindex="0" role="region" aria-label="${t.latency}"><table class="counts"><thead><tr><th scope="col">${t.way}</th><th scope="col" class="n">${t.measured}</th><th scope="col" class="n">50%</th><th scope="col" class="n">95%</th><th scope="col" class="n">99%</th></tr></thead>
 <tbody>${rows}</tbody></table></div></section>`
 }
 
@@ -378,6 +430,7 @@ const words = spoken({
   ...checks,
   yesterday: { zh: '昨日', en: 'Yesterday' },
   'to-yesterday': { zh: '查看昨日', en: 'See yesterday' },
+  refusedYesterday: (n: string) => ({ zh: `昨日未受理 ${n}`, en: `${n} refused yesterday` }),
   'to-today': { zh: '查看今日', en: 'See today' },
   allGood: { zh: '运行正常。', en: 'All is in order.' },
   someSoon: (n: number) => ({ zh: `有 ${n} 项即将到期，见下表。`, en: `${n} will end soon, see below.` }),
@@ -389,6 +442,11 @@ const words = spoken({
     zh: '日志曾作出两个不可能同时为真的声明。保留证据，与该城市和联盟办公室核对。',
     en: 'It said two things that cannot both be true. Keep everything, and talk to the city and to the federation’s office.',
   },
+  ownWhat: {
+    zh: '这是本市自己的日志，不能以“已知悉”了结：网关已停止记录和答复。请恢复最新的日志；确已丢失的，按《透明日志》说明另立新日志。',
+    en: 'It is our own log, which cannot be acknowledged away: the gateway records and answers nothing more. Bring back the newest ledger; where that is lost, begin a new one as the page on the transparency log says.',
+  },
+  notAcknowledged: { zh: '未予确认', en: 'This cannot be acknowledged' },
   acknowledge: { zh: '已知悉', en: 'I know of it' },
   refusedOf: (n: string) => ({ zh: `其中未受理 ${n}`, en: `${n} refused` }),
   unansweredOf: (n: string) => ({ zh: `按城市计，未获答复 ${n}`, en: `one for each city; ${n} without an answer` }),
@@ -399,7 +457,7 @@ const words = spoken({
   took: { zh: '答复用时', en: 'Time to answer' },
   ofHundred: { zh: '95% 的查询不超过', en: '95 of 100 within' },
   entries: { zh: '日志条目', en: 'Ledger entries' },
-  hashed: (link: string) => ({ zh: `最新链值 ${link}…`, en: `head ${link}…` }),
+  entriesOf: { zh: '含查询和人员操作', en: 'questions and acts of staff' },
   quiet: { zh: '这一天没有查询', en: 'No questions on this day' },
   quietIn: {
     zh: '其他城市向本市查询后，按小时、城市、目的的数量显示在这里。',
@@ -418,7 +476,7 @@ const words = spoken({
   byPurpose: { zh: '按目的', en: 'By purpose' },
   hour: { zh: '小时', en: 'Hour' },
   allCities: { zh: '所有城市', en: 'All cities' },
-  declined: { zh: '本市未发出', en: 'Not let out' },
+  declined: { zh: '本市未发出', en: 'Not sent' },
   refusals: { zh: '未受理的查询及原因', en: 'What was refused, and why' },
   noRefusals: { zh: '没有未受理的查询', en: 'Nothing was refused' },
   noRefusalsWhy: {
@@ -430,15 +488,12 @@ const words = spoken({
   conditions: { zh: '运行状况', en: 'Conditions' },
   what: { zh: '项目', en: 'What' },
   state: { zh: '状态', en: 'State' },
-  source: (name: string) => ({ zh: `数据库 ${name}`, en: `Database ${name}` }),
+  source: (name: string) => ({ zh: `数据库“${name}”`, en: `Database “${name}”` }),
   sources: { zh: '本市数据更新情况', en: 'Freshness of our sources' },
   family: { zh: '信息类别', en: 'Family' },
   supplied: { zh: '最近归集', en: 'Last supplied' },
-  fresh: { zh: '按期', en: 'Fresh' },
-  stale: { zh: '逾期', en: 'Stale' },
-  unknown: { zh: '未知', en: 'Unknown' },
-  endings: { zh: '到期一览', en: 'What ends, and when' },
-  until: { zh: '有效至', en: 'Until' },
+  endings: { zh: '到期一览', en: 'What expires, and when' },
+  until: { zh: '有效至', en: 'Valid until' },
   left: { zh: '剩余', en: 'Left' },
   of: { zh: '所属', en: 'Of' },
   later: (n: number) => ({ zh: `其余 ${n} 项`, en: `${n} more` }),
@@ -448,8 +503,8 @@ const words = spoken({
   measured: { zh: '次数', en: 'Number' },
   latency: { zh: '用时', en: 'Latency' },
   latencyWhat: {
-    zh: '网关启动以来，自收到查询至给出答复。部门的一次请求可以查询多个城市，报告也计入，本市未发出的不计。',
-    en: 'Since the gateway started, from the last byte to the answer. One request of a department may ask many cities; reports count too, what was not let out does not.',
+    zh: '网关启动以来，自收到查询至给出答复；“95%”一栏表示 95% 的查询不超过此用时，其余类推。部门的一次请求可以查询多个城市，报告也计入，本市未发出的不计。',
+    en: 'Since the gateway started, from receiving a question to answering it; under 95% stands the time within which 95 of 100 were answered. One request of a department may ask many cities; reports count too, what was not sent does not.',
   },
   beyond: { zh: '超过 5 s', en: 'over 5 s' },
 })

@@ -47,7 +47,7 @@ async function shown(c: Visit, wrong: Markup | '' = '', status: 200 | 400 | 404 
   const year = dayOf(city.now()).slice(0, 4)
   const body = html`
 <div class="head"><h1>${s.unusual}</h1></div>
-<p class="lead">${t.lead(SHOWN_DAYS)}${since !== undefined && html` ${t.reads} ${timeOf(since)}${t.stop}`}</p>
+<p class="lead">${t.lead(SHOWN_DAYS)}${since !== undefined && html`${t.reads} ${timeOf(since)}${t.stop}`}</p>
 ${wrong}
 ${!isWhole && html`<div class="told"><p>${t.reading}</p></div>`}
 ${!lookout.own && html`<div class="told"><p>${t.shipped(THRESHOLDS)}</p></div>`}
@@ -67,13 +67,13 @@ function sheetOf(alert: Alert, c: Visit): Markup {
 <h2>${askerName(asker, c)} · ${t[measured.rule]} <span class="tag ${acknowledged === undefined ? 'bad' : 'good'}">${acknowledged === undefined ? t.open : t.answered}</span></h2>
 <p>${sentenceOf(measured, thresholds, language)}</p>
 <dl class="facts">
-<div><dt>${t.who}</dt><dd>${asker.direction === 'in' ? t.peer : t.ours} <code>${asker.name}</code></dd></div>
+<div><dt>${t.who}</dt><dd>${asker.direction === 'in' ? t.peer : t.ours} · ${askerName(asker, c)}</dd></div>
 <div><dt>${t.since}</dt><dd>${timeOf(since)}</dd></div>
 <div><dt>${t.until}</dt><dd>${timeOf(until)}</dd></div>
 <div><dt>${t.evidence}</dt><dd><a href="${logOf(alert)}">${t.toLog}</a> <span class="soft">${t.entries(countOf(first, language), countOf(last, language))}</span></dd></div>
 ${
   acknowledged &&
-  html`<div><dt>${t.answeredBy}</dt><dd>${acknowledged.staff}，${timeOf(acknowledged.at)}</dd></div>
+  html`<div><dt>${t.answeredBy}</dt><dd>${acknowledged.staff} · ${timeOf(acknowledged.at)}</dd></div>
 <div><dt>${t.reason}</dt><dd>${acknowledged.reason}</dd></div>`
 }
 </dl>
@@ -184,7 +184,7 @@ const words = spoken({
     zh: `本页只看谁在查询，不评价任何企业。显示近 ${days} 日内的异常；每条都可以按日志重新算出。`,
     en: `This page looks at who asks and judges no enterprise. It shows the alerts of ${days} days; each can be worked out again from the log.`,
   }),
-  reads: { zh: '比较所用的日志始于', en: 'The log that is compared begins at' },
+  reads: { zh: '比较所用的日志始于', en: ' The log that is compared begins at' },
   stop: { zh: '。', en: '.' },
   reading: {
     zh: '日志尚在读取中，以下可能不全，请稍后刷新。',
@@ -270,10 +270,10 @@ const words = spoken({
   thresholds: { zh: '阈值', en: 'Thresholds' },
   thresholdsIn: (file: string) => ({
     zh: `由本市在配置文件 ${file} 中确定，重启后生效。时间均为北京时间。`,
-    en: `Decided by this city in ${file}; taken up at the next start. Times are of Asia/Shanghai.`,
+    en: `Decided by this city in ${file}; taken up at the next start. Times are Beijing time.`,
   }),
   rule: { zh: '规则', en: 'Rule' },
-  standsOut: { zh: '何时提示', en: 'Stands out' },
+  standsOut: { zh: '何时提示', en: 'Alert when' },
   lastDay: { zh: '截止日期', en: 'Last day' },
   exceptions: { zh: '已约定的例外', en: 'Exceptions agreed' },
   noExceptions: { zh: '没有例外。', en: 'There are none.' },

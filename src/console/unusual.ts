@@ -73,9 +73,9 @@ export type Alert = {
 }
 
 export type Unusual = {
-  /** Looks at an entry; each is to be shown once, in the order of the ledger. Its own instant is the clock. Never throws. */
+  /** Looks at an entry; each is to be shown once, in the order of the ledger. What it counts goes by the entry's own instant. Never throws. */
   see(recorded: Recorded): void
-  /** What stands out and was not forgotten yet; the newest first. */
+  /** What stands out, for `SHOWN_DAYS` after its last entry, whether anybody asks meanwhile or not; the newest first. */
   alerts(): readonly Alert[]
   find(id: string): Alert | undefined
   /** Instant (ISO) of the first entry that was seen; before it nothing is known of anybody's habit. */
@@ -83,8 +83,12 @@ export type Unusual = {
   readonly thresholds: Thresholds
 }
 
-/** `raised` is called once for each alert, as it comes up. */
-export function openUnusual(thresholds: Thresholds, raised: (alert: Alert) => void = () => undefined): Unusual {
+/** `now` gives epoch milliseconds; `raised` is called once for each alert, as it comes up. */
+export function openUnusual(
+  thresholds: Thresholds,
+  now: () => number,
+  raised: (alert: Alert) => void = () => undefined,
+): Unusual {
   const watched = new Map<string, (asked: Asked) => readonly Found[]>()
   const alerts = new Map<string, Alert>()
   let since: string | undefined
@@ -100,11 +104,10 @@ export function openUnusual(thresholds: Thresholds, raised: (alert: Alert) => vo
     }
     alerts.set(id, alert)
     if (before !== undefined) return
-    for (const [old, { until }] of alerts) {
-      if (alerts.size > MOST_ALERTS || Date.parse(until) < at - SHOWN_DAYS * DAY) alerts.delete(old)
-    }
+    for (const [old, each] of alerts) if (alerts.size > MOST_ALERTS || !isShown(each, at)) alerts.delete(old)
     raised(alert)
   }
+  const shown = () => [...alerts.values()].filter(each => isShown(each, now()))
   return {
     thresholds,
     see({ entry, receipt: { index } }) {
@@ -126,10 +129,14 @@ export function openUnusual(thresholds: Thresholds, raised: (alert: Alert) => vo
         if (!isExcepted(asker, found.measured.rule, dayOf(at), thresholds)) raise(asker, found, asked)
       }
     },
-    alerts: () => [...alerts.values()].sort((a, b) => b.until.localeCompare(a.until) || a.id.localeCompare(b.id)),
-    find: id => alerts.get(id),
+    alerts: () => shown().sort((a, b) => b.until.localeCompare(a.until) || a.id.localeCompare(b.id)),
+    find: id => shown().find(each => each.id === id),
     since: () => since,
   }
+}
+
+function isShown({ until }: Alert, at: number): boolean {
+  return Date.parse(until) >= at - SHOWN_DAYS * DAY
 }
 
 function isExcepted({ name }: Asker, rule: Rule, day: string, { exceptions }: Thresholds): boolean {

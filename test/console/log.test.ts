@@ -2,14 +2,16 @@ import { join } from 'node:path'
 import { parse } from 'csv-parse/sync'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { Entry } from '#ledger/entry.ts'
 import { matches } from '#ledger/filter.ts'
-import type { Evidence, Recorded } from '#ledger/ledger.ts'
+import type { Evidence, Filter, Recorded } from '#ledger/ledger.ts'
 import { issueKey, withdrawKey } from '#trust/departments.ts'
 import { BOM, csvLine } from '../../src/console/csv.ts'
 import { deedOf } from '../../src/console/deed.ts'
 import { proveEntry } from '../../src/console/entry-proof.ts'
 import { filterOf, isUnusable, typed } from '../../src/console/log-filter.ts'
 import type { Staff } from '../../src/console/staff.ts'
+import { company } from '../ledger/sample.ts'
 import { openScene, type Scene, USCC, usualDay } from './scene.ts'
 
 const auditor: Staff = { name: '李伟', role: 'auditor', csrf: '' }
@@ -153,6 +155,13 @@ describe('the log of a city', () => {
     })
   })
 
+  it('tells the auditor in words what was looked for, and not as an address', async () => {
+    await get('/in?matter=018&purpose=tendering&outcome=agreement.purpose&from=2026-01-01T08%3A30')
+    const page = await get('/records')
+    expect(page).toContain('起始时间：2026-01-01 08:30；目的：招标投标；事由：018；结果：协议未约定该查询目的')
+    expect(page).not.toContain('purpose=tendering')
+  })
+
   it('is exported whole as JSON Lines, recorded before the first byte', async () => {
     const { status, text, headers } = await scene.staff.auditor.post('/console/in/export', {
       _csrf: await csrf(),
@@ -252,6 +261,46 @@ describe('the log of a city', () => {
     expect((await wrong(recorded, { ...held, answer: foreign.answer })).join()).toMatch(/another place|not the one/)
     const [head, body] = held.question?.split('.') ?? []
     const [, , signature] = foreign.question?.split('.') ?? []
-    expect((await wrong(recorded, { ...held, question: `${head}.${body}.${signature}` })).join()).toMatch(/not proved/)
+    expect((await wrong(recorded, { ...held, question: `${head}.${body}.${signature}` })).join()).toMatch(
+      /signature is not that/,
+    )
+  })
+
+  it('says of an entry that it is not what was signed, though its digests are those of what is held', async () => {
+    const { city, transparency } = scene.running.gateway('jiangyin')
+    /** What is found wrong with the texts of the newest entry of a kind, told otherwise than it was entered. */
+    const wrong = async (filter: Filter, told: (entry: Entry) => object) => {
+      const [recorded] = (await ledger().search(filter, { limit: 1 })).entries
+      if (recorded === undefined) throw new Error('there is none')
+      const held = await ledger().evidence(recorded.receipt.index)
+      const lie = { ...recorded, entry: Entry.parse({ ...recorded.entry, ...told(recorded.entry) }) }
+      const found = await proveEntry(lie, held, city, transparency.log)
+      return found.filter(({ ok, en }) => ok === false && !/digest|link|checkpoint/.test(en)).map(({ en }) => en)
+    }
+    const other = /^The question: the message says other things/
+    const asked = { kinds: ['asked'] } as const
+    for (const lie of [
+      { subjects: [company(7)] },
+      { purpose: 'subsidies' },
+      { matter: '澄招〔2026〕9号' },
+      { want: [{ family: 'elsewhere' }] },
+    ]) {
+      expect(await wrong(asked, () => lie)).toEqual([expect.stringMatching(other)])
+    }
+    expect(await wrong(asked, () => ({}))).toEqual([])
+    const later = (entry: Entry) => ({ at: new Date(Date.parse(entry.at) + 600_000).toISOString() })
+    expect(await wrong(asked, later)).toEqual([expect.stringMatching(/^The question: the times contradict/)])
+    const refused = await wrong({ kinds: ['refused'] }, () => ({ code: 'agreement.unknown' }))
+    expect(refused).toEqual([expect.stringMatching(/^The answer: the message says other things.*another reason/)])
+    const another = await wrong({ kinds: ['answered'] }, () => ({ peer: 'jimo' }))
+    expect(another.join()).toMatch(/question: the certificate of the key.*answer: the message says other things/)
+  })
+
+  it('says of signed texts that are gone before their day that they are missing', async () => {
+    const { city, transparency } = scene.running.gateway('jiangyin')
+    const [recorded] = (await ledger().search({ kinds: ['answered'] }, { limit: 1 })).entries
+    if (recorded === undefined) throw new Error('nothing was answered')
+    const found = await proveEntry(recorded, undefined, city, transparency.log)
+    expect(found.filter(({ ok }) => ok === false).map(({ zh }) => zh)).toEqual(['签名原文：应保存的原文缺失'])
   })
 })

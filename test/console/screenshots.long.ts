@@ -106,7 +106,7 @@ async function takeAll(lang: 'zh' | 'en', width: Width, paper = false): Promise<
     const { width: wide, height } = (await page.locator('html').boundingBox()) ?? { width: 0, height: 0 }
     const file = join(folder, `console-${name}-${lang}-${paper ? 'print' : width}.png`)
     const clip = { x: 0, y: 0, width: wide, height: Math.min(height, MOST) }
-    writeFileSync(file, withPalette(await page.screenshot({ fullPage: true, clip })))
+    writeFileSync(file, withPalette(await page.screenshot({ fullPage: true, clip }), 256))
     await context.close()
     console.log(file)
   }

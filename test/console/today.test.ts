@@ -6,6 +6,7 @@ import { pages } from '../../src/console/console.ts'
 import { endings } from '../../src/console/endings.ts'
 import { latencyOf } from '../../src/console/latency.ts'
 import { navigation, stylePath } from '../../src/console/layout.ts'
+import { filterOf, isUnusable, typed } from '../../src/console/log-filter.ts'
 import { openScene, type roles, type Scene, usualDay } from './scene.ts'
 
 describe('the pages of the console', () => {
@@ -82,6 +83,43 @@ describe('today', () => {
     const { text } = await get(link)
     expect(text).toContain('惠评〔2026〕7号')
     expect(text).not.toContain('惠招')
+  })
+
+  it('leads from each number to exactly the entries that it counts', async () => {
+    const { ledger } = scene.running.gateway('jiangyin').city
+    const newest = async (kind: 'outcome' | 'declined') =>
+      (await ledger.search({ kinds: [kind] }, { limit: 1 })).entries[0]?.entry
+    const [outcome, declined] = [await newest('outcome'), await newest('declined')]
+    if (outcome?.kind !== 'outcome' || declined?.kind !== 'declined') throw new Error('not a usual day')
+    // What it has not: refused by a peer, for the reason for which we sent nothing to it, and nothing sent to all.
+    const { receipt: _, answerDigest: __, heldUntil: ___, ...came } = outcome
+    const { code, peer, purpose } = declined
+    await ledger.append({ ...came, peer, purpose, outcome: 'refused', code })
+    await ledger.append({ ...declined, peer: '*' })
+    await ledger.append({ ...came, peer, purpose, outcome: 'unknown', code: 'peer.slow' })
+    const counted = async (way: 'in' | 'out', query: string) => {
+      const params = new URLSearchParams(query.replaceAll('&amp;', '&'))
+      const filter = filterOf(
+        way,
+        typed(field => params.get(field) ?? undefined),
+        undefined,
+      )
+      if (isUnusable(filter)) throw new Error(`${query}: ${filter.field}`)
+      return (await ledger.search(filter, { limit: 1_000 })).entries.length
+    }
+    await vi.waitFor(async () => {
+      const { text } = await get('')
+      const cells = /<a href="\/console\/(in|out)\?([^"]*)">(\d+)<\/a>/g
+      const rows = /data-label="查询数">(\d+)<\/td><td class="screen"><a href="\/console\/(in|out)\?([^"]*)">/g
+      const links = [
+        ...[...text.matchAll(cells)].map(([, way, query = '', n]) => ({ way, query, n })),
+        ...[...text.matchAll(rows)].map(([, n, way, query = '']) => ({ way, query, n })),
+      ]
+      expect(links.filter(({ query }) => query.includes('outcome=declined'))).toHaveLength(3)
+      expect(links.filter(({ query }) => query.includes('outcome=refused')).length).toBeGreaterThan(2)
+      for (const { way, query, n } of links)
+        expect([query, await counted(way === 'in' ? 'in' : 'out', query)]).toEqual([query, Number(n)])
+    }, 10_000)
   })
 
   it('says that there was nothing yesterday, and what would be here', async () => {

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import type { Entry } from '#ledger/entry.ts'
 import { completeUscc, readSubject, type Uscc } from '#protocol/subject.ts'
 import { Thresholds } from '../../src/console/thresholds.ts'
-import { type Alert, acknowledgement, bare, longestRow, openUnusual } from '../../src/console/unusual.ts'
+import { type Alert, acknowledgement, bare, longestRow, openUnusual, SHOWN_DAYS } from '../../src/console/unusual.ts'
 import { answered, company, uuid7 } from '../ledger/sample.ts'
 
 const MINUTE = 60_000
@@ -73,11 +73,17 @@ function asked(department: string, { at, subjects, matter = '苏澄招〔2026〕
 /** What a stream of entries leaves, and what was raised while it ran. */
 function watched(entries: readonly Entry[], thresholds: unknown = {}) {
   const raised: Alert[] = []
-  const unusual = openUnusual(Thresholds.parse(thresholds), alert => raised.push(alert))
+  /** As of the last entry, unless it is set on. */
+  const clock = { now: Date.parse(entries.at(-1)?.at ?? '') }
+  const unusual = openUnusual(
+    Thresholds.parse(thresholds),
+    () => clock.now,
+    alert => raised.push(alert),
+  )
   for (const [index, entry] of entries.entries()) {
     unusual.see({ entry, receipt: { index, leaf: '', link: '', at: entry.at } })
   }
-  return { alerts: unusual.alerts(), raised, unusual }
+  return { alerts: unusual.alerts(), raised, unusual, clock }
 }
 
 const one = <T>(all: readonly T[]): T => {
@@ -390,6 +396,16 @@ describe('alerts', () => {
     expect(watched(entries).alerts.length).toBe(1_000)
     expect(watched([night(0), night(40)]).alerts.map(({ id }) => id)).toEqual(['hours:in:huizhou:2026-07-11'])
   })
+
+  it('end after their days by the clock, though nobody asks anything meanwhile', () => {
+    const { unusual, clock } = watched([night(0)])
+    const { id, until } = one(unusual.alerts())
+    clock.now = Date.parse(until) + SHOWN_DAYS * DAY
+    expect([unusual.alerts().length, unusual.find(id)?.id]).toEqual([1, id])
+    clock.now += 1
+    expect([unusual.alerts(), unusual.find(id)]).toEqual([[], undefined])
+  })
+
   const nightOf = (i: number) => ({
     at: at(0, 2, i / 100),
     subjects: Array.from({ length: 30 }, (_, j) => scattered(j)),
