@@ -224,7 +224,9 @@ def whole(path):
     """Verifies one file; gives what is to be printed of one without a fault."""
     global header, made, lists, members, note_text, note_signatures, size, root_hash, witnesses, chains, counts
     with open(path, encoding="utf-8", newline="\n") as source:
-        lines = [json.loads(text) for text in source]
+        texts = list(source)
+    must(texts[-1].endswith("\n"), "cut off: the last line does not end")
+    lines = [json.loads(text) for text in texts]
     header, counts = lines[0], dict.fromkeys(("entries", "questions", "answers", "unsigned", "expired"), 0)
     made = seconds(header["made"])
     if made > time.time() + SKEW:

@@ -364,6 +364,13 @@ describe('evidence that was tampered with', () => {
     expect(proof.verified).toBe(names.length === 0)
   })
 
+  it('without its last newline, or with half a line behind it, does not prove itself', async () => {
+    const text = lines.map(writeLine).join('')
+    for (const bad of [text.slice(0, -1), text.slice(0, -9), `${text}{`]) {
+      expect((await judged(running, bad)).verified, bad.slice(-12)).toBe(false)
+    }
+  })
+
   it('in any one character below its header does not prove itself', async () => {
     const written = lines.map(writeLine)
     const place = fc.integer({ min: 1, max: written.length - 1 }).chain(line => {

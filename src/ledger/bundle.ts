@@ -106,7 +106,7 @@ export function readLine(text: string): Line | string {
 
 /**
  * The lines of a stream of bytes, split at newlines and nowhere else: a text may hold other line separators. Throws `form.json`
- * for what is not UTF-8.
+ * for what is not UTF-8, and at the end where the last line does not end.
  */
 export async function* linesOf(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<string> {
   const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
@@ -131,8 +131,8 @@ export async function* linesOf(chunks: AsyncIterable<Uint8Array>): AsyncGenerato
     }
   }
   const last = rest.join('')
-  // What does not end with a newline was cut off: it is given as it is, and is no line.
-  if (last !== '') yield last
+  if (length > LONGEST) yield last
+  else if (last !== '') throw refuse('form.json', 'the last line was cut off: it does not end with a newline')
 }
 
 /** The entry of a line, and its leaf; undefined where the text is not a canonical entry of this city. */

@@ -142,7 +142,7 @@ export const EvidenceRow = z.object({
 
 type PostgresStore = Awaited<ReturnType<typeof openPostgresStore>>
 
-/** The tables behind a ledger, before any queue; for `openPostgresLedger`, and for what measures them. */
+/** The tables behind a ledger, before any queue. */
 async function openPostgresStore(url: string) {
   const writing = openLine(url, 1)
   const reading = openLine(url, 3)
