@@ -2,6 +2,7 @@
 import { html } from 'hono/html'
 import type { Entry } from '#ledger/entry.ts'
 import type { Evidence, Recorded } from '#ledger/ledger.ts'
+import { dayOf } from '#protocol/day.ts'
 import { type RefusalCode, refusals } from '#protocol/refusal.ts'
 import { deedOf } from './deed.ts'
 import { BASE, type Visit } from './desk.ts'
@@ -106,7 +107,7 @@ ${!originals && html`<a class="button" href="${at}/originals#originals">${t.orig
 </div>`
 }</section>
 ${findings !== undefined && proofOf(findings, language)}
-${originals && originalsOf(own, language)}
+${originals && originalsOf(entry, own, c)}
 ${exchangeParts(entry, held, c)}
 <section class="sheet"><h2>${t.facts}</h2>${facts(recorded, other, c)}</section>`
   return page(c, { title: t.title(countOf(receipt.index, language)), active, address: at }, body)
@@ -155,7 +156,7 @@ function exchangeParts(entry: Entry, held: Evidence, c: Visit): Markup {
   if (!isExchanged(entry)) return subjectsOf(entry).length > 0 ? subjectsSheet(entry, c) : html``
   const view = viewOf(entry, held, c.get('desk').city)
   const isAnswered = entry.kind === 'answered' || (entry.kind === 'outcome' && entry.outcome === 'answered')
-  return html`${subjectsSheet(entry, c)}${isAnswered && html`${leftSheet(entry, view, c)}${withheldSheet(view, c)}`}`
+  return html`${subjectsSheet(entry, c)}${isAnswered && html`${leftSheet(entry, view, c)}${withheldSheet(entry, view, c)}`}`
 }
 
 function subjectsSheet(entry: Entry, c: Visit): Markup {
@@ -190,7 +191,8 @@ function leftSheet(entry: Exchanged, { left, isAgreementHeld }: View, c: Visit):
   const language = c.get('language')
   const t = words[language]
   const title = entry.kind === 'answered' ? t.left : t.came
-  if (left === undefined) return html`<section class="sheet"><h2>${title}</h2>${empty(t.gone, t.goneWhy)}</section>`
+  if (left === undefined)
+    return html`<section class="sheet"><h2>${title}</h2>${empty(t.gone, whyGone(entry, c))}</section>`
   if (left.length === 0)
     return html`<section class="sheet"><h2>${title}</h2>${empty(t.nothingLeft, t.nothingLeftWhy)}</section>`
   const family = ({ family, records, fields }: Left) => {
@@ -209,11 +211,11 @@ ${!isAgreementHeld && html`<p class="soft small">${t.otherAgreement}</p>`}
 <tbody>${left.map(family)}</tbody></table></section>`
 }
 
-function withheldSheet({ withheld }: View, c: Visit): Markup {
+function withheldSheet(entry: Exchanged, { withheld }: View, c: Visit): Markup {
   const language = c.get('language')
   const t = words[language]
   if (withheld === undefined)
-    return html`<section class="sheet"><h2>${t.withheld}</h2>${empty(t.gone, t.goneWhy)}</section>`
+    return html`<section class="sheet"><h2>${t.withheld}</h2>${empty(t.gone, whyGone(entry, c))}</section>`
   if (withheld.length === 0)
     return html`<section class="sheet"><h2>${t.withheld}</h2>${empty(t.nothingWithheld, t.nothingWithheldWhy)}</section>`
   const joint = language === 'zh' ? '、' : ', '
@@ -307,11 +309,20 @@ function proofOf(findings: readonly Finding[], language: Language): Markup {
 <ul class="findings">${findings.map(each => html`<li><span class="tag ${tone(each)}">${word(each)}</span> <span>${each[language]}</span></li>`)}</ul></section>`
 }
 
+/** Never kept, let go when its days were over, or gone before: three things for whoever asks why it is not there. */
+function whyGone(entry: Entry, c: Visit): string {
+  const until = 'heldUntil' in entry ? entry.heldUntil : undefined
+  const t = words[c.get('language')]
+  if (until === undefined) return t.neverHeld
+  const day = dayOf(Date.parse(until))
+  return Date.parse(until) <= c.get('desk').city.now() ? t.letGo(day) : t.lost(day)
+}
+
 /** The one place where something is shown as it was sent: who asks for the originals wants them to the letter. */
-function originalsOf(held: Evidence | undefined, language: Language): Markup {
-  const t = words[language]
+function originalsOf(entry: Entry, held: Evidence | undefined, c: Visit): Markup {
+  const t = words[c.get('language')]
   if (held?.question === undefined && held?.answer === undefined) {
-    return html`<section class="sheet"><h2>${t.originals}</h2>${empty(t.noOriginals, t.noOriginalsWhy)}</section>`
+    return html`<section class="sheet" id="originals"><h2>${t.originals}</h2>${empty(t.noOriginals, whyGone(entry, c))}</section>`
   }
   const part = (title: string, token: string | undefined) =>
     token !== undefined &&
@@ -405,10 +416,18 @@ const words = spoken({
     en: 'The agreement of that time is no longer held here, so clauses cannot be named.',
   },
   gone: { zh: '已无法列出', en: 'It can no longer be said' },
-  goneWhy: {
-    zh: '签名原文未予保存或保存期已满，条目中只留下摘要。',
-    en: 'The signed texts were not kept, or their time is over; the entry keeps their digests.',
+  neverHeld: {
+    zh: '写入这一条时没有保存签名原文，条目中只有摘要；摘要仍然有效。',
+    en: 'No signed texts were kept with this entry, which holds their digests alone; these still hold.',
   },
+  lost: (day: string) => ({
+    zh: `签名原文应保存至 ${day}，现在缺失：请点“核验”，并告知运维人员。`,
+    en: `The signed texts were to be held until ${day} and are missing: verify this entry, and tell operations.`,
+  }),
+  letGo: (day: string) => ({
+    zh: `签名原文保存至 ${day}，期满后已删除，条目中只留下摘要；摘要仍然有效。`,
+    en: `The signed texts were held until ${day} and then let go; the entry keeps their digests, which still hold.`,
+  }),
   nothingLeft: { zh: '没有提供任何记录', en: 'No record was given' },
   nothingLeftWhy: {
     zh: '对所查主体没有可以提供的记录。',
@@ -442,10 +461,6 @@ const words = spoken({
   verify: { zh: '核验', en: 'Verify' },
   originals: { zh: '签名原文', en: 'Signed originals' },
   noOriginals: { zh: '没有保存的原文', en: 'No originals are held' },
-  noOriginalsWhy: {
-    zh: '保存期已满，或原文含有不得保存的内容；条目中的摘要仍然有效。',
-    en: 'Their time is over, or they held what may not be kept; the digests in the entry still hold.',
-  },
   question: { zh: '查询', en: 'The question' },
   answer: { zh: '答复', en: 'The answer' },
   header: { zh: '报文头', en: 'Header' },
