@@ -18,6 +18,7 @@ import { callerTls, home, makeFederation, readTables } from '../src/federation.t
 import { endProcess, startProcess } from '../src/process.ts'
 import { translateOverJson } from './translate.ts'
 
+/** For each worker: a process that has to wait for company writes no full groups. */
 const CONNECTIONS = 32
 const ENTERPRISES = 5_000
 const WARM_UP = 20_000
@@ -81,7 +82,7 @@ const startup = performance.now() - started
 const [origin = ''] = [`https://${answering.environment['XINQIAO_PEERS_LISTEN']}`]
 const inside = `http://${answering.environment['XINQIAO_INSIDE_LISTEN']}`
 const pool = new Pool(origin, {
-  connections: CONNECTIONS,
+  connections: CONNECTIONS * Number(values.workers),
   pipelining: 1,
   connect: callerTls(keys, members),
 })
@@ -171,7 +172,7 @@ async function run(questions: readonly Signed[]) {
       answers[i] = text
     }
   }
-  await Promise.all(Array.from({ length: CONNECTIONS }, ask))
+  await Promise.all(Array.from({ length: CONNECTIONS * Number(values.workers) }, ask))
   return { answers, times: times.sort() }
 }
 

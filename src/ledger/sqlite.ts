@@ -11,6 +11,7 @@ import { randomUUID } from 'node:crypto'
 import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, statfsSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync, type SQLOutputValue } from 'node:sqlite'
+import { setTimeout as pause } from 'node:timers/promises'
 import type { Receipt } from '#protocol/message.ts'
 import { type Refusal, refuse } from '#protocol/refusal.ts'
 import { base64url, type Identity, leafHash, nextLink, originLink, readEntry } from './entry.ts'
@@ -34,8 +35,11 @@ import {
 
 /** Free bytes below which the ledger calls itself unwritable, while the last appends may still succeed. */
 const RESERVE = 1024 * 1024
-/** How long a write waits for another process's commit, in ms; a commit takes 1 to 2. It blocks, so it is short. */
+/** How long a statement waits for another process's commit, in ms; a commit takes 1 to 2. It blocks, so it is short. */
 const BUSY_TIMEOUT = 200
+/** How long a group waits for the write lock, and how often it is tried; ms. Meanwhile the event loop goes on. */
+const LOCK_PATIENCE = 1_000
+const LOCK_PAUSE = 1
 /**
  * Makes a ledger where there is none, and closes it. Only `init` and the demo call this: a gateway that finds no file must
  * not start a fresh one, since a lost volume is not a fresh start. Throws `ledger.unavailable` where a ledger, or what one
@@ -106,6 +110,8 @@ export function openLedger(path: string, city: string, { retentionDays = DEFAULT
 function serve(db: DatabaseSync, path: string, identity: Identity, retention: number): Ledger {
   const origin = originLink(identity)
   const begin = db.prepare('BEGIN IMMEDIATE')
+  const waitNot = db.prepare('PRAGMA busy_timeout = 0')
+  const wait = db.prepare(`PRAGMA busy_timeout = ${BUSY_TIMEOUT}`)
   const commit = db.prepare('COMMIT')
   const rollback = db.prepare('ROLLBACK')
   const last = db.prepare('SELECT ix, link FROM entry ORDER BY ix DESC LIMIT 1')
@@ -199,16 +205,38 @@ function serve(db: DatabaseSync, path: string, identity: Identity, retention: nu
     }
   }
 
-  function write(group: readonly Item[], signed: ReadonlyMap<number, SignedAnswer>): Written {
+  function write(group: readonly Item[], signed: ReadonlyMap<number, SignedAnswer>): Written | Promise<Written> {
+    const written = tryWrite(group, signed)
+    return written ?? writeSoon(group, signed)
+  }
+
+  /** Undefined where another process has the write lock. */
+  function tryWrite(group: readonly Item[], signed: ReadonlyMap<number, SignedAnswer>): Written | undefined {
     try {
+      // A worker that slept in here for another's commit would keep everybody waiting that it could answer meanwhile.
+      waitNot.get()
       return transaction(() => {
+        wait.get()
         for (const [index, answer] of signed) writeSigned(index, answer)
         const at = head()
         return group.map(item => follow(item, at))
       })
     } catch (fault) {
+      if (isBusy(fault)) return undefined
       throw unavailable(path, fault)
+    } finally {
+      wait.get()
     }
+  }
+
+  async function writeSoon(group: readonly Item[], signed: ReadonlyMap<number, SignedAnswer>): Promise<Written> {
+    const until = performance.now() + LOCK_PATIENCE
+    do {
+      await pause(LOCK_PAUSE)
+      const written = tryWrite(group, signed)
+      if (written !== undefined) return written
+    } while (performance.now() < until)
+    throw refuse('ledger.unavailable', `${path}: another process keeps the write lock`)
   }
 
   function recorded(row: Record<string, SQLOutputValue>): Recorded {
@@ -331,6 +359,12 @@ function sync(path: string): void {
 /** SQLite's extended result code of an error, https://sqlite.org/rescode.html. */
 function resultCode(fault: unknown): number | undefined {
   return fault instanceof Error && 'errcode' in fault && typeof fault.errcode === 'number' ? fault.errcode : undefined
+}
+
+/** Another connection has the lock; or needed it for a moment, as for a checkpoint. */
+function isBusy(fault: unknown): boolean {
+  const code = resultCode(fault)
+  return code !== undefined && (code & 0xff) === 5
 }
 
 function isConstraint(fault: unknown): boolean {

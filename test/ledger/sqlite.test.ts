@@ -22,6 +22,24 @@ test('a ledger that another program keeps locked refuses, and serves again when 
   expect((await appendSample(ledger)).index).toBe(0)
 })
 
+test('a group that has to wait for another process holds up nothing else, and is written when the lock is free', async () => {
+  const path = newLedger()
+  await using ledger = openLedger(path, 'jiangyin')
+  using other = raw(path)
+  other.exec('BEGIN IMMEDIATE')
+  const appended = appendSample(ledger)
+  // Timers come in time meanwhile: a process that slept for the lock would be far behind with these.
+  let longest = 0
+  for (let i = 0; i < 20; i++) {
+    const began = performance.now()
+    await new Promise(resolve => setTimeout(resolve, 5))
+    longest = Math.max(longest, performance.now() - began)
+  }
+  expect(longest).toBeLessThan(150)
+  other.exec('ROLLBACK')
+  expect((await appended).index).toBe(0)
+})
+
 test('a group that breaks in the middle leaves nothing, and the next one stands in its place', async () => {
   const path = newLedger()
   await using ledger = openLedger(path, 'jiangyin')
