@@ -110,8 +110,8 @@ export function openLedger(path: string, city: string, { retentionDays = DEFAULT
 function serve(db: DatabaseSync, path: string, identity: Identity, retention: number): Ledger {
   const origin = originLink(identity)
   const begin = db.prepare('BEGIN IMMEDIATE')
-  const waitNot = db.prepare('PRAGMA busy_timeout = 0')
-  const wait = db.prepare(`PRAGMA busy_timeout = ${BUSY_TIMEOUT}`)
+  // Done when it is compiled, so it is compiled each time.
+  const waitUpTo = (ms: number) => db.exec(`PRAGMA busy_timeout = ${ms}`)
   const commit = db.prepare('COMMIT')
   const rollback = db.prepare('ROLLBACK')
   const last = db.prepare('SELECT ix, link FROM entry ORDER BY ix DESC LIMIT 1')
@@ -214,9 +214,9 @@ function serve(db: DatabaseSync, path: string, identity: Identity, retention: nu
   function tryWrite(group: readonly Item[], signed: ReadonlyMap<number, SignedAnswer>): Written | undefined {
     try {
       // A worker that slept in here for another's commit would keep everybody waiting that it could answer meanwhile.
-      waitNot.get()
+      waitUpTo(0)
       return transaction(() => {
-        wait.get()
+        waitUpTo(BUSY_TIMEOUT)
         for (const [index, answer] of signed) writeSigned(index, answer)
         const at = head()
         return group.map(item => follow(item, at))
@@ -225,7 +225,7 @@ function serve(db: DatabaseSync, path: string, identity: Identity, retention: nu
       if (isBusy(fault)) return undefined
       throw unavailable(path, fault)
     } finally {
-      wait.get()
+      waitUpTo(BUSY_TIMEOUT)
     }
   }
 
