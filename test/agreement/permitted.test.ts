@@ -82,7 +82,7 @@ const record = fc
     fc.constantFrom(...families),
     fc.constantFrom(...subjects),
     often<boolean | 'undetermined'>([false], [true, 'undetermined']),
-    often<SharedRecord['level']>(['public'], [...shareLevels, 'undetermined', undefined]),
+    often<SharedRecord['level']>(['public'], [...shareLevels, 'public', 'undetermined', undefined]),
     often<RecordState>(['normal'], recordStates),
     fc.oneof(
       fc.constantFrom(undefined, '2026-11-22', '2027-01-01', 'indefinite', '2026-11-21', '2016-01-01'),
@@ -430,7 +430,8 @@ describe('whatever was agreed, is kept and is asked', () => {
           }
         },
       ),
-      { numRuns: 10_000 },
+      // A fifth more than are asked for: how much of it is answered varies by a twentieth from run to run.
+      { numRuns: 12_000 },
     )
     expect(answered).toBeGreaterThan(10_000)
     expect(refused).toBeGreaterThan(100)
