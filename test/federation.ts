@@ -105,21 +105,7 @@ export async function runFederation({
     return agent
   }
   const claims = (from: string, to: string, over: Readonly<Record<string, unknown>> = {}) => {
-    const iat = Math.floor(Date.now() / 1000)
-    const good: Query = {
-      iss: from,
-      aud: to,
-      iat,
-      nbf: iat,
-      exp: iat + 60,
-      jti: randomUUIDv7(),
-      agreement,
-      purpose: 'tendering',
-      matter: '苏澄招〔2026〕001号',
-      subjects: ['91320281250344877K'],
-      want: [{ family: 'licence' }],
-    }
-    return { ...good, ...over }
+    return { ...goodQuestion(from, to, agreement), ...over }
   }
   const post = async (
     from: string,
@@ -194,6 +180,24 @@ export async function runFederation({
       for (const each of gateways.values()) await each.close()
       rmSync(folder, { recursive: true, force: true })
     },
+  }
+}
+
+/** The claims of a question of now that nothing is wrong with, and none is like another. */
+export function goodQuestion(iss: string, aud: string, agreement: Query['agreement']): Query {
+  const iat = Math.floor(Date.now() / 1000)
+  return {
+    iss,
+    aud,
+    iat,
+    nbf: iat,
+    exp: iat + 60,
+    jti: randomUUIDv7(),
+    agreement,
+    purpose: 'tendering',
+    matter: '苏澄招〔2026〕001号',
+    subjects: ['91320281250344877K'],
+    want: [{ family: 'licence' }],
   }
 }
 

@@ -216,7 +216,6 @@ function serve(db: DatabaseSync, path: string, identity: Identity, retention: nu
       // A worker that slept in here for another's commit would keep everybody waiting that it could answer meanwhile.
       waitUpTo(0)
       return transaction(() => {
-        waitUpTo(BUSY_TIMEOUT)
         for (const [index, answer] of signed) writeSigned(index, answer)
         const at = head()
         return group.map(item => follow(item, at))

@@ -23,6 +23,15 @@ function raw(place: string): postgres.Sql {
   return sql
 }
 
+/** A new ledger that a new role is granted: its place, its owner’s connection, and its place for that role. */
+async function grantedTo(role: string) {
+  const place = await engine.room()
+  const owner = raw(place)
+  await owner.unsafe(`CREATE ROLE ${role} LOGIN PASSWORD 'r'`)
+  await createLedgerAt(place, 'jiangyin', role)
+  return { place, owner, granted: place.replace('postgres:test@', `${role}:r@`) }
+}
+
 /** A ledger of so many answered questions with signed answers. */
 async function filled(entries: number) {
   const place = await engine.make()
@@ -87,11 +96,7 @@ describe('the tables refuse by themselves', () => {
 
 describe('a role that is granted a ledger', () => {
   test('appends, keeps and reads, and can do nothing else', async () => {
-    const place = await engine.room()
-    const owner = raw(place)
-    await owner.unsafe(`CREATE ROLE gateway LOGIN PASSWORD 'g'`)
-    await createLedgerAt(place, 'jiangyin', 'gateway')
-    const granted = place.replace('postgres:test@', 'gateway:g@')
+    const { granted } = await grantedTo('gateway')
     {
       await using ledger = await openLedgerAt(granted, 'jiangyin')
       const sample = answered()
@@ -120,11 +125,7 @@ describe('a role that is granted a ledger', () => {
 
 describe('a ledger of another version', () => {
   test('is brought up by its owner: the functions are this program’s, entries and rights stay', async () => {
-    const place = await engine.room()
-    const owner = raw(place)
-    await owner.unsafe(`CREATE ROLE clerk LOGIN PASSWORD 'c'`)
-    await createLedgerAt(place, 'jiangyin', 'clerk')
-    const granted = place.replace('postgres:test@', 'clerk:c@')
+    const { place, owner, granted } = await grantedTo('clerk')
     {
       await using ledger = await openLedgerAt(granted, 'jiangyin')
       await appendSample(ledger)

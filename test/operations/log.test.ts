@@ -1,5 +1,4 @@
 /** The log says what happened to whom of the federation, and never about which enterprise or person, in which matter, or with which key. */
-import { randomUUIDv7 } from 'node:crypto'
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { createServer } from 'node:https'
 import { tmpdir } from 'node:os'
@@ -14,7 +13,7 @@ import { readIdentity } from '../../src/configuration.ts'
 import { callerTls, type Federation, makeFederation } from '../../src/federation.ts'
 import { type Gateway, startGateway } from '../../src/gateway.ts'
 import { endProcess, startProcess } from '../../src/process.ts'
-import { agreementId } from '../federation.ts'
+import { agreementId, goodQuestion } from '../federation.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'xinqiao-log-'))
 const [sun, textile, person] = ['91320281250344877K', '91320281XXXXXX0197', '11010519491231002X']
@@ -108,19 +107,10 @@ describe('the log', () => {
     })
     const { config } = federation.city('jiangyin').settings
     const text: unknown = JSON.parse(readFileSync(join(config, 'agreements', `${agreementId}.json`), 'utf8'))
-    const iat = Math.floor(Date.now() / 1000)
     const good = () => ({
-      iss: 'huizhou',
-      aud: 'jiangyin',
-      iat,
-      nbf: iat,
-      exp: iat + 60,
-      jti: randomUUIDv7(),
-      agreement: { id: agreementId, digest: digest(text) },
-      purpose: 'tendering',
+      ...goodQuestion('huizhou', 'jiangyin', { id: agreementId, digest: digest(text) }),
       matter,
       subjects: [sun, person, textile],
-      want: [{ family: 'licence' }],
     })
     const payloads = [
       JSON.stringify(good()),
