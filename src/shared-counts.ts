@@ -1,16 +1,26 @@
 /** Processes that are one gateway share what they count: those of a machine in a file, those of several in their PostgreSQL. */
 import { chmodSync, closeSync, openSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
+import { setTimeout as pause } from 'node:timers/promises'
 import postgres from 'postgres'
 import type { Counts } from '#agreement/counts.ts'
 import { openLine, unavailable } from '#ledger/postgres-line.ts'
+import { isBusy } from '#ledger/sqlite-code.ts'
+import { refuse } from '#protocol/refusal.ts'
 
-/** How long a count waits for another process's, in milliseconds; one takes some microseconds. */
+/** How long the file may be made by another process; milliseconds. */
 const BUSY_TIMEOUT = 200
+/**
+ * How long a count waits for another process's, and how often it tries; milliseconds. One takes some microseconds, but on a machine
+ * with more to do than processors its process may be made to pause in the middle. Meanwhile the event loop goes on.
+ */
+const LOCK_PATIENCE = 1_000
+const LOCK_PAUSE = 1
 
 /**
  * Counts that the processes of one machine share, in a file that is made where there is none. It need not outlive a crash of
- * the machine: what a ledger holds is given as `from` again.
+ * the machine: what a ledger holds is given as `from` again. `add` rejects with `load.busy` where another process keeps the file's
+ * lock for longer than a count may wait.
  */
 export function countInFile(path: string): Counts {
   closeSync(openSync(path, 'a', 0o600))
@@ -19,7 +29,8 @@ export function countInFile(path: string): Counts {
   db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; PRAGMA trusted_schema = OFF;
     CREATE TABLE IF NOT EXISTS count (
       name TEXT PRIMARY KEY, period INTEGER NOT NULL, n INTEGER NOT NULL
-    ) STRICT, WITHOUT ROWID`)
+    ) STRICT, WITHOUT ROWID;
+    PRAGMA busy_timeout = 0`)
   const begin = db.prepare('BEGIN IMMEDIATE')
   const commit = db.prepare('COMMIT')
   const rollback = db.prepare('ROLLBACK')
@@ -29,9 +40,22 @@ export function countInFile(path: string): Counts {
       n = iif(period < excluded.period, excluded.n, n + :add), period = max(period, excluded.period)
       RETURNING n`,
   )
+  const begins = () => {
+    try {
+      begin.run()
+      return true
+    } catch (fault) {
+      if (isBusy(fault)) return false
+      throw fault
+    }
+  }
   return {
     add: async counts => {
-      begin.run()
+      const until = performance.now() + LOCK_PATIENCE
+      while (!begins()) {
+        if (performance.now() > until) throw refuse('load.busy', `${path}: another process keeps its lock`)
+        await pause(LOCK_PAUSE)
+      }
       try {
         const full = counts.find(({ name, period, add, most, from = 0 }) => {
           const row = put.get({ name, period, add, from })

@@ -12,6 +12,7 @@ import { crc32 } from 'node:zlib'
 import { canonical } from '#protocol/canonical.ts'
 import type { Identity } from './entry.ts'
 import { kept, type Segment } from './segment.ts'
+import { isBusy, resultCode } from './sqlite-code.ts'
 import { bytes, text } from './tables.ts'
 
 /** Of the blocks, in the byte order of this machine; another one makes the file anew. */
@@ -144,17 +145,6 @@ function make(db: DatabaseSync, of: string): void {
 /** Of the number as well: a block in the place of another is found. */
 function sum(id: number, content: Uint8Array): number {
   return crc32(content, id >>> 0)
-}
-
-/** SQLite's result code of an error, https://sqlite.org/rescode.html, less its extension; undefined for every other error. */
-function resultCode(fault: unknown): number | undefined {
-  return fault instanceof Error && 'errcode' in fault && typeof fault.errcode === 'number'
-    ? fault.errcode & 0xff
-    : undefined
-}
-
-function isBusy(fault: unknown): boolean {
-  return resultCode(fault) === 5
 }
 
 /** Not when it is locked, the disk full or the folder not ours: then it may be whole. Errors of our own checks have no code. */

@@ -21,6 +21,7 @@ import { openIndex } from './index.ts'
 import type { Head, Ledger, Recorded, SignedAnswer } from './ledger.ts'
 import { DEFAULT_RETENTION_DAYS, type Item, openQueue, replayable, type Written } from './queue.ts'
 import { firstSinceAt } from './since.ts'
+import { extendedCode, isBusy, isConstraint } from './sqlite-code.ts'
 import {
   bringUp,
   bytes,
@@ -355,23 +356,7 @@ function sync(path: string): void {
   }
 }
 
-/** SQLite's extended result code of an error, https://sqlite.org/rescode.html. */
-function resultCode(fault: unknown): number | undefined {
-  return fault instanceof Error && 'errcode' in fault && typeof fault.errcode === 'number' ? fault.errcode : undefined
-}
-
-/** Another connection has the lock; or needed it for a moment, as for a checkpoint. */
-function isBusy(fault: unknown): boolean {
-  const code = resultCode(fault)
-  return code !== undefined && (code & 0xff) === 5
-}
-
-function isConstraint(fault: unknown): boolean {
-  const code = resultCode(fault)
-  return code !== undefined && (code & 0xff) === 19
-}
-
 /** The trigger speaks first; the unique index holds if it ever does not. */
 function isReplay(fault: unknown): boolean {
-  return resultCode(fault) === 2067 || (isConstraint(fault) && fault instanceof Error && fault.message === 'replayed')
+  return extendedCode(fault) === 2067 || (isConstraint(fault) && fault instanceof Error && fault.message === 'replayed')
 }

@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { Worker } from 'node:worker_threads'
 import fc from 'fast-check'
 import { afterAll, describe, expect, it } from 'vitest'
@@ -84,4 +85,21 @@ it('counts in a file hold across processes that count at once, and are their own
   expect(added.reduce((a, b) => a + b)).toBe(900)
   expect(await counts.add([{ name: 'q', period: 0, add: 1, most: 900 }])).toBe('q')
   expect(statSync(path).mode & 0o777).toBe(0o600)
+})
+
+it('a count waits for another process that keeps the file, and is busy where that one does not let go', async () => {
+  const path = join(folder, 'kept.sqlite')
+  await using counts = countInFile(path)
+  using other = new DatabaseSync(path)
+  const count = { name: 'q', period: 0, add: 1, most: 2 }
+  other.exec('BEGIN IMMEDIATE')
+  const waiting = counts.add([count])
+  await new Promise(setImmediate)
+  other.exec('COMMIT')
+  expect(await waiting).toBeUndefined()
+  other.exec('BEGIN IMMEDIATE')
+  await expect(counts.add([count])).rejects.toMatchObject({ code: 'load.busy' })
+  other.exec('COMMIT')
+  expect(await counts.add([count])).toBeUndefined()
+  expect(await counts.add([count])).toBe('q')
 })
