@@ -21,6 +21,7 @@ import { translateOverJson } from './translate.ts'
 /** For each worker: a process that has to wait for company writes no full groups. */
 const CONNECTIONS = 32
 const ENTERPRISES = 5_000
+/** For each worker as well: each compiles for itself. */
 const WARM_UP = 20_000
 const SLICES = 10
 const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
@@ -38,7 +39,8 @@ const { values } = parseArgs({
     profile: { type: 'string' },
   },
 })
-const [questions, batches] = [Number(values.questions), Number(values.batches)]
+const [questions, batches, workers] = [Number(values.questions), Number(values.batches), Number(values.workers)]
+const warmUp = WARM_UP * workers
 /** One family, one look-up: the question that the design's cost model speaks of. And all that a city keeps, in seven tables. */
 const LICENCE = ['licence']
 const EVERYTHING = ['licence', 'penalty', 'list', 'rating']
@@ -82,15 +84,15 @@ const startup = performance.now() - started
 const [origin = ''] = [`https://${answering.environment['XINQIAO_PEERS_LISTEN']}`]
 const inside = `http://${answering.environment['XINQIAO_INSIDE_LISTEN']}`
 const pool = new Pool(origin, {
-  connections: CONNECTIONS * Number(values.workers),
+  connections: CONNECTIONS * workers,
   pipelining: 1,
   connect: callerTls(keys, members),
 })
 
 try {
   // Long enough for the engine to have compiled what is hot: what is measured is a gateway that has run for minutes.
-  await run(signed(WARM_UP / 2, 1, LICENCE))
-  await run(signed(WARM_UP / 2, 1, EVERYTHING))
+  await run(signed(warmUp / 2, 1, LICENCE))
+  await run(signed(warmUp / 2, 1, EVERYTHING))
   const floors: Floor[] = []
   const single = await measure(questions, 1, LICENCE, floors)
   const { busy, alone } = median(floors)
@@ -119,7 +121,7 @@ try {
   await endProcess(gateway)
   const ledger = await verifyLedgerAt(values.ledger ?? answering.settings.ledger)
   // One entry for each, and one for the configuration of each start.
-  const asked = 2 + WARM_UP + 2 * (questions + batches)
+  const asked = 2 + warmUp + 2 * (questions + batches)
   if (!ledger.verified || ledger.entries !== asked) throw new Error(`${ledger.entries} entries for ${asked} answers`)
   if (values.json) console.log(JSON.stringify(figures))
   else for (const [name, figure] of Object.entries(figures)) console.log(`${name.padEnd(26)}${figure}`)
@@ -172,7 +174,7 @@ async function run(questions: readonly Signed[]) {
       answers[i] = text
     }
   }
-  await Promise.all(Array.from({ length: CONNECTIONS * Number(values.workers) }, ask))
+  await Promise.all(Array.from({ length: CONNECTIONS * workers }, ask))
   return { answers, times: times.sort() }
 }
 

@@ -30,6 +30,7 @@ import {
   Failure,
   needed,
   optional,
+  optionsAlone,
   parse,
   settingsFrom,
   Usage,
@@ -115,7 +116,7 @@ const commands: Readonly<Record<string, Command>> = {
     zh: '在本机演示城市之间的查询',
     en: 'show cities asking each other, on this machine',
     run: async words => {
-      const { values } = parse(words, { once: { type: 'boolean' }, json: { type: 'boolean' } })
+      const values = optionsAlone(words, { once: { type: 'boolean' }, json: { type: 'boolean' } })
       const { demo } = await import('./demo.ts')
       return demo({ once: values['once'] === true, json: values['json'] === true, call })
     },
@@ -169,7 +170,7 @@ async function init(words: string[]): Promise<Exit> {
 }
 
 async function serve(words: string[]): Promise<Exit> {
-  const { values } = parse(words, { env: { type: 'string' }, workers: { type: 'string' } })
+  const values = optionsAlone(words, { env: { type: 'string' }, workers: { type: 'string' } })
   const workers = Number(optional(values, 'workers') ?? 1)
   if (!Number.isInteger(workers) || workers < 1 || workers > 64) throw new Usage('--workers is a number from 1 to 64')
   const settings = settingsFrom(values)
@@ -204,7 +205,7 @@ async function serveAsWorker(settings: Settings): Promise<Exit> {
 }
 
 async function health(words: string[]): Promise<Exit> {
-  const { values } = parse(words, { env: { type: 'string' } })
+  const values = optionsAlone(words, { env: { type: 'string' } })
   const { insideListen, insideTls } = settingsFrom(values)
   const bound = { '0.0.0.0': '127.0.0.1', '::': '::1' }[insideListen.host] ?? insideListen.host
   const host = bound.includes(':') ? `[${bound}]` : bound
@@ -251,7 +252,7 @@ async function askCommand(words: string[]): Promise<Exit> {
 }
 
 async function check(words: string[]): Promise<Exit> {
-  const { values } = parse(words, { env: { type: 'string' }, report: { type: 'boolean' }, json: { type: 'boolean' } })
+  const values = optionsAlone(words, { env: { type: 'string' }, report: { type: 'boolean' }, json: { type: 'boolean' } })
   const settings = settingsFrom(values)
   const { describeMatrix, survey } = await import('./check.ts')
   const { faults, disclosures, vocabulary, translation, keys } = await survey(settings, Date.now())

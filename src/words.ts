@@ -42,6 +42,13 @@ export function parse(words: string[], options: Options) {
   }
 }
 
+/** The options of a command that takes no words beside them. Throws Usage where one stands there, such as a `help` that came last. */
+export function optionsAlone(words: string[], options: Options) {
+  const { values, positionals } = parse(words, options)
+  if (positionals.length > 0) throw new Usage(`unexpected: ${positionals.join(' ')}`)
+  return values
+}
+
 /** A string option that has to be there. */
 export function needed(values: Values, name: string): string {
   const value = values[name]

@@ -116,6 +116,7 @@ describe('a command that is called wrongly', () => {
     ['without its words', ['init'], 'one CITY'],
     ['without an option', [...newCity, '--division', '999901'], '--endpoint is missing'],
     ['with an option of no command', ['check', '--force'], '--force'],
+    ['with a word that it does not take', ['demo', 'help'], 'unexpected: help'],
     ['with a city id of no form', ['init', 'Linjiang', ...newCity.slice(2), ...good], 'no city id'],
     ['with itself as its peer', [...newCity.slice(0, -1), 'linjiang', ...good], '--peer'],
     ['with a division of no form', [...newCity, '--division', '99', ...good.slice(2)], '--division'],
