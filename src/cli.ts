@@ -252,7 +252,11 @@ async function askCommand(words: string[]): Promise<Exit> {
 }
 
 async function check(words: string[]): Promise<Exit> {
-  const values = optionsAlone(words, { env: { type: 'string' }, report: { type: 'boolean' }, json: { type: 'boolean' } })
+  const values = optionsAlone(words, {
+    env: { type: 'string' },
+    report: { type: 'boolean' },
+    json: { type: 'boolean' },
+  })
   const settings = settingsFrom(values)
   const { describeMatrix, survey } = await import('./check.ts')
   const { faults, disclosures, vocabulary, translation, keys } = await survey(settings, Date.now())

@@ -21,6 +21,12 @@ const outcomeOf = (row: string) => `CASE ${row}.kind WHEN 'answered' THEN 'answe
     WHEN 'declined' THEN 'refused' WHEN 'outcome' THEN ${row}.outcome END`
 const isInbound = `jti IS NOT NULL AND kind NOT IN ('asked', 'outcome')`
 
+/**
+ * So many entries make a stretch. The subjects of one stand together in their index: an append touches a page that the appends
+ * around it touch too, and not one somewhere among all that the ledger ever had.
+ */
+export const STRETCH = 32_768
+
 /** Each with its text, so that a changed one is found; the language is PL/pgSQL throughout. */
 const functions: readonly { readonly head: string; readonly name: string; readonly body: string }[] = [
   {
@@ -216,6 +222,8 @@ const triggers: readonly (readonly [table: string, name: string, rest: string])[
   ['signed', 'signed_expires', 'BEFORE DELETE %s FOR EACH ROW EXECUTE FUNCTION expire_only()'],
 ]
 
+const inStretch = `stretch bigint GENERATED ALWAYS AS (ix / ${STRETCH}) STORED`
+
 /**
  * As in SQLite one fact stands in one place, and what is searched is computed from the text. Here each column has an index
  * of its own with the place behind it, so that the newest entries of a peer are read from its end.
@@ -240,7 +248,7 @@ const tables = [
   ...['kind', 'peer', 'purpose', 'department', 'outcome', 'code'].map(
     name => `CREATE INDEX entry_${name} ON entry (${name}, ix) WHERE ${name} IS NOT NULL`,
   ),
-  `CREATE TABLE subject (uscc text COLLATE "C", ix bigint, PRIMARY KEY (uscc, ix))`,
+  `CREATE TABLE subject (uscc text COLLATE "C", ix bigint, ${inStretch}, PRIMARY KEY (stretch, uscc, ix))`,
   // Texts of whatever a peer sent: as bytes, since PostgreSQL has no text with U+0000.
   `CREATE TABLE evidence (ix bigint PRIMARY KEY, question bytea, answer bytea, expires_at bigint NOT NULL)`,
   `CREATE TABLE signed (ix bigint PRIMARY KEY, header text, before text NOT NULL, after text, signature text)`,
@@ -256,10 +264,16 @@ const tables = [
  * table, function or trigger counts up here, and adds to `steps` what the tables of before lack; tests hold the texts of each
  * version to their digest.
  */
-export const VERSION = 1
+export const VERSION = 2
 
 /** What brings the tables of version 0, 1, … to the next one. Tables without a version were made before there was one. */
-const steps: readonly (readonly string[])[] = [[]]
+const steps: readonly (readonly string[])[] = [
+  [],
+  [
+    `ALTER TABLE subject DROP CONSTRAINT subject_pkey, ADD ${inStretch}`,
+    'ALTER TABLE subject ADD PRIMARY KEY (stretch, uscc, ix)',
+  ],
+]
 
 /** Makes the tables in the first schema of the connection's search_path, which has to be there. Runs in the caller's transaction. */
 export async function makeTables(sql: Sql): Promise<void> {

@@ -17,7 +17,7 @@ import { putTogether, takeApart } from './evidence.ts'
 import { matches } from './filter.ts'
 import type { Evidence, Filter, Ledger, Page, Recorded, SignedAnswer } from './ledger.ts'
 import { type Connection, connect, isAnswer, mayHaveBeenDone, openLine, unavailable } from './postgres-line.ts'
-import { bringUpTables, grantTo, makeTables, tableFaults } from './postgres-tables.ts'
+import { bringUpTables, grantTo, makeTables, STRETCH, tableFaults } from './postgres-tables.ts'
 import { DEFAULT_RETENTION_DAYS, type Item, openQueue, replayable, type Written } from './queue.ts'
 
 /** A connection, or a transaction on one. */
@@ -28,6 +28,8 @@ const DOUBT = 10_000
 const AGAIN = 100
 /** Entries that one page of a search looks at, where no single index leads to what is looked for. */
 const SCAN = 20_000
+/** Stretches that one statement of a search by subject looks into: a million entries. */
+const STRETCHES = 32
 /** By how much the clocks of gateways, or one that was set back, may put entries out of the order of time; ms. */
 const DISORDER = 3_600_000
 
@@ -361,19 +363,10 @@ export function storedText(bytes: Uint8Array | null): string | undefined {
  */
 async function search(sql: Connection, filter: Filter, before: number | undefined, limit: number): Promise<Page> {
   const { from, until, kinds, subject, matter, outcome } = filter
-  // Whatever is of `from` or later stands behind an entry that is older by more than clocks differ; and so at the other end.
-  const bound = async (instant: string, shift: number) => {
-    const at = new Date(Date.parse(instant) + shift).toISOString()
-    const [row] =
-      shift < 0
-        ? await sql`SELECT ix + 1 AS ix FROM entry WHERE at < ${at} ORDER BY at DESC, entry.ix DESC LIMIT 1`
-        : await sql`SELECT ix FROM entry WHERE at >= ${at} ORDER BY at, ix LIMIT 1`
-    return row && IndexRow.parse(row).ix
-  }
   const [head] = await sql`SELECT coalesce(max(ix), -1) + 1 AS ix FROM entry`
   const count = IndexRow.parse(head).ix
-  const last = until === undefined ? count : ((await bound(until, DISORDER)) ?? count)
-  const first = from === undefined ? 0 : ((await bound(from, -DISORDER)) ?? 0)
+  const last = until === undefined ? count : ((await endOf(sql, until)) ?? count)
+  const first = from === undefined ? 0 : ((await beginningOf(sql, from)) ?? 0)
   const top = Math.min(before ?? count, last, count)
 
   const named = (['peer', 'purpose', 'department'] as const).flatMap(name =>
@@ -384,8 +377,9 @@ async function search(sql: Connection, filter: Filter, before: number | undefine
       /^(answered|refused|unknown)$/.test(outcome) ? sql`AND outcome = ${outcome}` : sql`AND code = ${outcome}`,
     )
   }
-  if (from !== undefined) named.push(sql`AND at >= ${from}`)
-  if (until !== undefined) named.push(sql`AND at < ${until}`)
+  // As no index has it: the server takes time and place for independent, and would read and sort a whole day for one page.
+  if (from !== undefined) named.push(sql`AND at || '' >= ${from}`)
+  if (until !== undefined) named.push(sql`AND at || '' < ${until}`)
   // As canonical JSON writes it, the part stands in the text of the entry: enough to pass over those that lack it.
   if (matter !== undefined) named.push(sql`AND strpos(body, ${JSON.stringify(matter).slice(1, -1)}) > 0`)
   const asked = [filter.peer, filter.purpose, filter.department, outcome, kinds].filter(
@@ -394,14 +388,18 @@ async function search(sql: Connection, filter: Filter, before: number | undefine
   const isLed = subject !== undefined || (matter === undefined && asked <= 1)
   const bottom = isLed ? first : Math.max(first, top - SCAN)
   const words = named.reduce((all, each) => sql`${all} ${each}`, sql``)
-  const within = sql`entry.ix >= ${bottom} AND entry.ix < ${top} ${words}`
+  const within = sql`ix >= ${bottom} AND ix < ${top} ${words}`
   const newest = sql`ORDER BY ix DESC LIMIT ${limit}`
-  const columns = sql`SELECT entry.ix, body, link FROM entry`
+  const columns = sql`SELECT ix, body, link FROM entry`
   const each = kinds?.map(kind => sql`(${columns} WHERE kind = ${kind} AND ${within} ${newest})`)
   const rows =
     subject !== undefined
-      ? await sql`${columns} JOIN subject ON subject.ix = entry.ix WHERE subject.uscc = ${subject} AND ${within}
-          ${kinds === undefined ? sql`` : sql`AND kind = ANY (string_to_array(${kinds.join()}, ','))`} ${newest}`
+      ? await newestAbout(
+          sql,
+          subject,
+          { bottom, top, limit },
+          kinds === undefined ? words : sql`${words} AND kind = ANY (string_to_array(${kinds.join()}, ','))`,
+        )
       : each === undefined
         ? await sql`${columns} WHERE ${within} ${newest}`
         : each.length === 0
@@ -414,6 +412,51 @@ async function search(sql: Connection, filter: Filter, before: number | undefine
     entries: seen.filter(({ entry }) => matches(entry, filter)),
     next: next > first ? next : undefined,
   }
+}
+
+/**
+ * A place behind all entries before an instant; undefined where none is of that instant or later. All that stand before the first of
+ * the later ones do; and those behind it are, as far as clocks differ, of the time just before. `ix + 0`, lest the server walk back
+ * from the newest entry to find the last of them.
+ */
+async function endOf(sql: Connection, instant: string): Promise<number | undefined> {
+  const [row] = await sql`SELECT greatest(later.ix,
+      (SELECT max(ix + 0) + 1 FROM entry WHERE at >= ${shifted(instant, -DISORDER)} AND at < ${instant})) AS ix
+    FROM (SELECT ix FROM entry WHERE at >= ${instant} ORDER BY at, ix LIMIT 1) AS later`
+  return row && IndexRow.parse(row).ix
+}
+
+/** A place at or before all entries of an instant or later; undefined where none is earlier. As `endOf`, from the other side. */
+async function beginningOf(sql: Connection, instant: string): Promise<number | undefined> {
+  const [row] = await sql`SELECT least(earlier.ix + 1,
+      (SELECT min(ix + 0) FROM entry WHERE at >= ${instant} AND at < ${shifted(instant, DISORDER)})) AS ix
+    FROM (SELECT ix FROM entry WHERE at < ${instant} ORDER BY at DESC, ix DESC LIMIT 1) AS earlier`
+  return row && IndexRow.parse(row).ix
+}
+
+function shifted(instant: string, ms: number): string {
+  return new Date(Date.parse(instant) + ms).toISOString()
+}
+
+/** From one stretch to the one before it, for each leads elsewhere in the index of subjects; until there are enough. */
+async function newestAbout(
+  sql: Connection,
+  subject: string,
+  { bottom, top, limit }: { readonly bottom: number; readonly top: number; readonly limit: number },
+  words: postgres.PendingQuery<postgres.Row[]>,
+): Promise<unknown[]> {
+  const rows: unknown[] = []
+  const last = Math.floor(bottom / STRETCH)
+  for (let first = Math.floor((top - 1) / STRETCH); first >= last && rows.length < limit; first -= STRETCHES) {
+    const found =
+      await sql`SELECT found.* FROM generate_series(${first}::bigint, ${Math.max(last, first - STRETCHES + 1)}, -1) AS one,
+      LATERAL (SELECT subject.ix, body, link FROM subject JOIN entry USING (ix)
+        WHERE stretch = one AND uscc = ${subject} AND subject.ix >= ${bottom} AND subject.ix < ${top} ${words}
+        ORDER BY subject.ix DESC LIMIT ${limit - rows.length}) AS found
+      ORDER BY ix DESC LIMIT ${limit - rows.length}`
+    rows.push(...found)
+  }
+  return rows
 }
 
 /** Whose ledger it is. Throws when it does not say, or when its first link is of another. */

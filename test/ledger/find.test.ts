@@ -82,6 +82,37 @@ describeEngines(engine => {
     )
   })
 
+  test('a search by time finds what stands up to an hour out of its order', { timeout: 120_000 }, async () => {
+    await using ledger = await openLedgerAt(await engine.make(), 'jiangyin')
+    const instant = (minutes: number) => new Date(Date.UTC(2026, 2, 1) + minutes * 60_000).toISOString()
+    // Two clocks, each a little less than half an hour from the right one; and hours in which nothing was asked.
+    const away = fc.sample(fc.tuple(fc.integer({ min: -29, max: 29 }), fc.constantFrom(5, 20, 50, 400)), {
+      numRuns: 90,
+      seed: 3,
+    })
+    let right = 0
+    for (const [minutes, pause] of away) {
+      right += pause
+      await ledger.append(answered({ at: instant(right + minutes), peer: minutes % 2 ? 'huizhou' : 'suzhou' }).entry)
+    }
+    const whole = (await ledger.entries({ from: 0, limit: 1000 })).toReversed()
+    const moment = fc.integer({ min: -60, max: right + 60 }).map(instant)
+    await fc.assert(
+      fc.asyncProperty(
+        option(moment),
+        option(moment),
+        option(peer),
+        fc.integer({ min: 1, max: 50 }),
+        async (...asked) => {
+          const [from, until, of, limit] = asked
+          const filter = { from, until, peer: of }
+          expect(await all(ledger, filter, limit)).toEqual(whole.filter(({ entry }) => matches(entry, filter)))
+        },
+      ),
+      { numRuns: 150 },
+    )
+  })
+
   test('a search sees what was appended a moment ago, and nothing in an empty ledger', async () => {
     await using ledger = await openLedgerAt(await engine.make(), 'jiangyin')
     expect(await ledger.search({ peer: 'huizhou' }, { limit: 5 })).toEqual({ entries: [], next: undefined })

@@ -5,10 +5,10 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import type { Ledger } from '#ledger/ledger.ts'
 import { createLedgerAt, openLedgerAt, verifyLedgerAt } from '#ledger/open.ts'
 import { upgradePostgresLedger } from '#ledger/postgres.ts'
-import { VERSION, versionTexts } from '#ledger/postgres-tables.ts'
+import { STRETCH, VERSION, versionTexts } from '#ledger/postgres-tables.ts'
 import { sha256 } from '#protocol/canonical.ts'
 import { postgresEngine } from './engines.ts'
-import { answered, signedAnswer } from './sample.ts'
+import { answered, company, signedAnswer } from './sample.ts'
 
 const engine = postgresEngine()
 
@@ -130,6 +130,7 @@ describe('a ledger of another version', () => {
       await using ledger = await openLedgerAt(granted, 'jiangyin')
       await appendSample(ledger)
     }
+    await owner.unsafe(`ALTER TABLE subject DROP stretch, ADD PRIMARY KEY (uscc, ix); COMMENT ON TABLE ledger IS '1'`)
     await owner.unsafe(`COMMENT ON TABLE ledger IS NULL; DROP TRIGGER signed_expires ON signed; DROP FUNCTION try_write;
       CREATE FUNCTION try_write(the_old text) RETURNS void LANGUAGE plpgsql AS $$BEGIN END$$`)
     await expect(openLedgerAt(granted, 'jiangyin')).rejects.toMatchObject({
@@ -137,25 +138,27 @@ describe('a ledger of another version', () => {
     })
     await expect(upgradePostgresLedger(granted)).rejects.toThrow('ledger.unavailable')
     expect(await upgradePostgresLedger(place)).toBe(0)
-    expect(await upgradePostgresLedger(place)).toBe(1)
+    expect(await upgradePostgresLedger(place)).toBe(VERSION)
     {
       await using ledger = await openLedgerAt(granted, 'jiangyin')
       expect((await appendSample(ledger)).index).toBe(1)
       await ledger.writable()
+      const { entries } = await ledger.search({ subject: company(1) }, { limit: 9 })
+      expect(entries.map(({ receipt }) => receipt.index)).toEqual([1, 0])
     }
     expect(await verifyLedgerAt(place)).toMatchObject({ verified: true, entries: 2, evidence: 2 })
   })
 
   test('of a later program is neither opened nor brought down', async () => {
     const { place } = await filled(1)
-    await raw(place).unsafe(`COMMENT ON TABLE ledger IS '2'`)
+    await raw(place).unsafe(`COMMENT ON TABLE ledger IS '3'`)
     await expect(openLedgerAt(place, 'jiangyin')).rejects.toMatchObject({ detail: expect.stringContaining('later') })
     await expect(upgradePostgresLedger(place)).rejects.toMatchObject({ detail: expect.stringContaining('later') })
   })
 
   // A digest that fails here means that every ledger in the field would be refused: count the version up, and add a step.
   test('has other texts', () => {
-    expect([VERSION, sha256(versionTexts())]).toEqual([1, 'IW98s14nST_ThkngiWdhapk9hv8GMbz5EmD4jJFZusM'])
+    expect([VERSION, sha256(versionTexts())]).toEqual([2, '--CWjPQ-8FoUIKAhKbVDZcecCjJaQYbAJBqNtrMC5vU'])
   })
 })
 
@@ -213,6 +216,31 @@ describe('what is found in PostgreSQL', () => {
       DELETE FROM evidence WHERE ix > 3; DELETE FROM signed WHERE ix > 3`)
     expect(await verifyLedgerAt(place)).toMatchObject({ verified: true })
     expect((await verifyLedgerAt(place, { receipts })).faults).toMatchObject([{ index: 4 }, { index: 5 }])
+  })
+})
+
+describe('what was recorded of a subject in PostgreSQL', () => {
+  test('is found page by page, however many entries lie between', async () => {
+    const { place } = await filled(7)
+    await using ledger = await openLedgerAt(place, 'jiangyin')
+    await appendSample(ledger, answered({ subjects: [company(2)] }))
+    const far = [0, 1, STRETCH - 1, STRETCH, 40 * STRETCH, 40 * STRETCH + 1, 99 * STRETCH, 100 * STRETCH]
+    const moves = far
+      .map((ix, i) => [ix, i] as const)
+      .reverse()
+      .flatMap(([to, from]) => ['entry', 'subject'].map(table => `UPDATE ${table} SET ix = ${to} WHERE ix = ${from}`))
+    await raw(place).unsafe(`SET session_replication_role = 'replica'; ${moves.join('; ')}`)
+    for (const limit of [1, 2, 3, 7, 8]) {
+      const found: number[] = []
+      for (let next: number | undefined = 100 * STRETCH + 1; next !== undefined; ) {
+        const page = await ledger.search({ subject: company(1) }, { before: next, limit })
+        found.push(...page.entries.map(({ receipt }) => receipt.index))
+        next = page.next
+      }
+      expect(found, `pages of ${limit}`).toEqual(far.slice(0, 7).reverse())
+    }
+    const { entries } = await ledger.search({ subject: company(1), kinds: ['asked'] }, { limit: 9 })
+    expect(entries).toEqual([])
   })
 })
 
