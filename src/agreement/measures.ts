@@ -152,9 +152,8 @@ export function offered(
   const use = useOf(record, own, today)
   if ('why' in use) return []
   return inForceFor(own, entry.code, today).flatMap(measure => {
-    const until = [use.until, lastDay(measure, dayIn(record.fields['listed']))]
-      .filter(end => end !== undefined)
-      .sort()[0]
+    // What is undefined comes last in order.
+    const [until] = [use.until, lastDay(measure, dayIn(record.fields['listed']))].toSorted()
     return until !== undefined && until < today ? [] : [offer(measure, until)]
   })
 }

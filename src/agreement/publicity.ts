@@ -1,7 +1,6 @@
 /** Publicity ends by the rule in force on the day of the decision, or before where the city says so; never after. */
 
 import type { Period, PublicityRule } from '#schema/periods.ts'
-import { codeOf } from '#schema/read.ts'
 import type { Day, SharedRecord } from '#schema/record.ts'
 import { type Vocabulary, validOn } from '#schema/vocabulary.ts'
 
@@ -66,9 +65,8 @@ function ruleOn(decided: Day, { family }: SharedRecord, { publicity }: Vocabular
 }
 
 /** Honours are no dishonesty, and a register of abnormal operation ends when the enterprise is taken off it. */
-function isNoDishonesty({ family, list }: SharedRecord, { lists }: Vocabulary): boolean {
-  if (family !== 'list' || list === undefined) return false
-  const colour = lists.get(list)?.colour
+function isNoDishonesty({ list }: SharedRecord, { lists }: Vocabulary): boolean {
+  const colour = lists.get(list ?? '')?.colour
   return colour === 'red' || colour === 'notice'
 }
 
@@ -101,12 +99,12 @@ function gradesOf({ family, fields }: SharedRecord, { grades, gradeOf }: Publici
   if (family === 'list') return grades.has('serious') ? SERIOUS : undefined
   const { grade, kinds } = fields
   if (typeof grade === 'object' && ('code' in grade || 'codes' in grade)) {
-    const stated = 'code' in grade ? [grade.code] : grade.codes.filter(code => grades.has(code))
+    const stated = 'code' in grade ? [grade.code] : grade.codes
     return stated.some(code => grades.has(code)) ? stated : undefined
   }
-  const one = codeOf(kinds)
-  const codes = one !== undefined ? [one] : typeof kinds === 'object' && 'codes' in kinds ? kinds.codes : []
-  if (codes.length === 0 || (typeof kinds === 'object' && 'ambiguous' in kinds)) return undefined
+  if (typeof kinds !== 'object' || 'ambiguous' in kinds) return undefined
+  const codes = 'code' in kinds ? [kinds.code] : 'codes' in kinds ? kinds.codes : []
+  if (codes.length === 0) return undefined
   // A decision of several kinds is as grave as the gravest; one kind whose grade depends on an amount leaves it open.
   const order = [...grades.keys()]
   let gravest = -1

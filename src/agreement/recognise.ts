@@ -76,7 +76,7 @@ function recogniseEntry(
     return list.severe ? informational('record.escalation-doubt', original) : refused('record.escalation', original)
   }
   const on = dayIn(fields['listed'])
-  if (on === undefined || !validOn(list, on)) return informational('recognition.date', original)
+  if (on === undefined || on > exchange.today || !validOn(list, on)) return informational('recognition.date', original)
   const tables = tablesFor(exchange).filter(({ kind }) => kind === 'list')
   const found = byRow(list.code, tables, on, original, code => vocabulary.lists.get(code))
   // What its own city gives as no more than a notice, or as holding there alone, is no more here.
@@ -204,7 +204,7 @@ export function text(value: Value | undefined): string | undefined {
   return typeof value === 'string' && value.trim() !== '' ? value : undefined
 }
 
-/** A calendar day; undefined for none, for `indefinite` and for what did not translate. */
+/** A day of the calendar; undefined for none, for one that there never was, for `indefinite` and for what did not translate. */
 export function dayIn(value: Value | undefined): string | undefined {
-  return typeof value === 'string' && /^[0-9]{4}-[0-9]{2}-[0-9]{2}$/.test(value) ? value : undefined
+  return typeof value === 'string' && z.regexes.date.test(value) ? value : undefined
 }

@@ -6,7 +6,7 @@ import type { Subject } from '#protocol/subject.ts'
 import { BY_COUNTING, type Vocabulary } from '#schema/vocabulary.ts'
 import type { Scope } from './authorise.ts'
 import { denying, type MeasureList, Offered, offered, useOf } from './measures.ts'
-import { codeOf, dayIn, type Exchange, inForce, Recognition, Told, tablesFor, text, Word, word } from './recognise.ts'
+import { dayIn, type Exchange, inForce, Recognition, Told, tablesFor, text, Word, word } from './recognise.ts'
 
 const Ground = z.strictObject({
   city: CityId,
@@ -49,11 +49,12 @@ export type Case = Exchange & {
   readonly own: MeasureList | undefined
   readonly scope: Scope
   readonly freshness: readonly Freshness[]
-  readonly result: Pick<Result, 'status' | 'unknown'>
+  readonly result: Pick<Result, 'unknown'>
   readonly records: readonly Seen[]
 }
 
 const FAMILY = 'list'
+const UNDETERMINED = 'record.undetermined'
 /** Without these nobody can tell of which list an entry is, since when, and on what it rests. */
 const NEEDED = ['type', 'listed', 'authority', 'document']
 
@@ -68,23 +69,26 @@ const DOUBTED: ReadonlySet<string> = new Set<RefusalCode>([
 export function verdictOf(of: Case, vocabulary: Vocabulary): Verdict {
   const gap = unclearIn(of)
   // What cannot be told of one entry takes nothing from another; of a source that is down or old, nothing holds.
-  const unclear = gap === 'record.undetermined' ? undefined : gap
+  const unclear = gap === UNDETERMINED ? undefined : gap
   const reliedOn: Verdict['reliedOn'] = []
   const setAside: Verdict['setAside'] = []
   const aside = ({ id }: WireRecord, why: Verdict['why'][number]) => setAside.push({ city: of.from, id, why })
+  const grade = gravest(vocabulary)
   let unreadable = false
   let unplaced = false
   for (const { shared, recognition } of of.records) {
-    if (shared.family !== FAMILY || recognition === undefined || !isAdverse(recognition, vocabulary)) continue
+    if (shared.family !== FAMILY || recognition === undefined) continue
+    const list = vocabulary.lists.get(recognition.original.code ?? '')
+    // An honour stands against nobody.
+    if (list?.colour === 'red') continue
     const use = useOf(shared, of.own, of.today)
     if (recognition.why !== undefined) {
       aside(shared, recognition.why)
       // A black list of no type may be any, one of ours among them.
-      const list = vocabulary.lists.get(recognition.original.code ?? '')
       unplaced ||=
         list === undefined ||
         (!list.severe && list.basis === null && list.code !== BY_COUNTING && list.colour === 'black') ||
-        (list.severe && (DOUBTED.has(recognition.why.code) || dayIn(shared.fields['listed']) === undefined))
+        (list.severe && (DOUBTED.has(recognition.why.code) || !isListed(shared, of.today)))
     } else if ('why' in use) {
       aside(shared, told(use.why))
       unreadable ||= use.why === 'recognition.date'
@@ -93,18 +97,25 @@ export function verdictOf(of: Case, vocabulary: Vocabulary): Verdict {
       const measures = offered(shared, recognition, of.own, of.today).filter(({ denies }) =>
         denies?.includes(of.purpose),
       )
-      if (measures.length === 0) aside(shared, told('measure.none'))
-      else reliedOn.push(groundOf(shared, recognition, measures, use, of, vocabulary))
+      const [ours] = recognition.as ?? []
+      if (ours === undefined || measures.length === 0) aside(shared, told('measure.none'))
+      else {
+        const { id, fields, objection } = shared
+        const { relation, clause } = recognition
+        const basis = text(fields['basis']) ?? list?.basis ?? ''
+        const said = { ...statedIn(fields), ...use, relation, clause, ...(objection && { objection }) }
+        reliedOn.push({ city: of.from, id, list: ours, grade, basis, ...said, measures })
+      }
     }
   }
+  if (reliedOn.length > 0) return { verdict: 'no', reliedOn, setAside, why: [] }
   const why = [
     gap,
-    reliedOn.length > 0 ? undefined : uncovered(of),
+    uncovered(of),
     unreadable ? 'recognition.date' : undefined,
     unplaced ? 'measure.incomplete' : undefined,
   ]
   const reasons = [...new Set(why.filter((code): code is RefusalCode => code !== undefined))]
-  if (reliedOn.length > 0) return { verdict: 'no', reliedOn, setAside, why: [] }
   return { verdict: reasons.length > 0 ? 'unknown' : 'yes', reliedOn, setAside, why: reasons.map(told) }
 }
 
@@ -126,14 +137,20 @@ export function together(verdicts: readonly Verdict[]): Verdict {
   }
 }
 
-/** Why the lists of this subject are not known in full and fresh. */
-function unclearIn({ result: { status, unknown = [] }, freshness }: Case): RefusalCode | undefined {
-  const gap = unknown.find(({ family }) => family === FAMILY)
-  if (gap !== undefined) return gap.rule
-  if (status === 'answered') return undefined
+/** Whether the day of the entry can be read, and has come: another day may be a slip, and the entry one that holds today. */
+function isListed({ fields }: WireRecord, today: string): boolean {
+  const listed = dayIn(fields['listed'])
+  return listed !== undefined && listed <= today
+}
+
+/** Why the lists of this subject are not known in full and fresh: what is so of all of them before what is so of one entry. */
+function unclearIn({ result: { unknown = [] }, freshness }: Case): RefusalCode | undefined {
+  const gaps = unknown.flatMap(({ family, rule }) => (family === FAMILY ? [rule] : []))
+  const ofAll = gaps.find(rule => rule !== UNDETERMINED)
+  if (ofAll !== undefined) return ofAll
   const list = freshness.find(({ family }) => family === FAMILY)
   if (list === undefined) return 'measure.incomplete'
-  return list.status === 'fresh' ? undefined : 'source.stale'
+  return list.status === 'fresh' ? gaps[0] : 'source.stale'
 }
 
 /**
@@ -157,34 +174,17 @@ function uncovered(of: Case): RefusalCode | undefined {
   return needed.isSubsetOf(recognised) ? undefined : 'measure.incomplete'
 }
 
-function isAdverse({ original }: Recognition, { lists }: Vocabulary): boolean {
-  return lists.get(original.code ?? '')?.colour !== 'red'
-}
-
-function groundOf(
-  { id, fields, objection }: WireRecord,
-  { as = [], original, relation, clause }: Recognition,
-  measures: Offered[],
-  use: { readonly until?: string },
-  { from }: Case,
-  { lists, sets }: Vocabulary,
-): Verdict['reliedOn'][number] {
-  const [list = { code: original.code ?? '', zh: '', en: '' }] = as
-  const serious = sets.get('dishonesty-grades')?.get('serious')
+function statedIn(fields: WireRecord['fields']) {
   const [authority, document, listed] = [text(fields['authority']), text(fields['document']), dayIn(fields['listed'])]
   return {
-    city: from,
-    id,
-    list,
-    grade: serious ? word(serious) : { code: 'serious', zh: '严重', en: 'Serious' },
-    basis: text(fields['basis']) ?? lists.get(codeOf(fields['type']) ?? '')?.basis ?? '',
     ...(authority !== undefined && { authority }),
     ...(document !== undefined && { document }),
     ...(listed !== undefined && { listed }),
-    ...use,
-    relation,
-    clause,
-    ...(objection && { objection }),
-    measures,
   }
+}
+
+/** Of this grade is every entry that is relied on. */
+function gravest({ sets }: Vocabulary): Word {
+  const known = sets.get('dishonesty-grades')?.get('serious')
+  return known ? word(known) : { code: 'serious', zh: '严重', en: 'Serious' }
 }

@@ -6,6 +6,7 @@ import type { Value } from '#protocol/message.ts'
 import { readSubject, subjectKinds } from '#protocol/subject.ts'
 import type { SharedRecord } from '#schema/record.ts'
 import { vocabulary } from '../schema/cities.ts'
+import { either, graded } from './grades.ts'
 
 const FAR = '2040-12-31'
 const record: SharedRecord = {
@@ -22,8 +23,6 @@ const record: SharedRecord = {
   list: undefined,
   scheme: undefined,
 }
-const graded = (code: string): Value => ({ code, original: code })
-const either = (...codes: string[]): Value => ({ codes, ambiguous: true, original: codes.join('或') })
 type Said = { grade?: Value; kinds?: Value; publishedUntil?: string; endedOn?: string; uncorrected?: true }
 
 function last(decided: Value | undefined, said: Said = {}, today = FAR): string | undefined {
