@@ -13,6 +13,8 @@ import type { Federation } from './federation.ts'
 const WIDTH = 100
 
 const outcomes: Readonly<Record<string, string>> = { answered: '已答复', refused: '未受理', unknown: '未知' }
+/** Of a question that its own city's gateway refused, the other city knows nothing. */
+const NOT_SENT = '未发出'
 const told: ReadonlyMap<string, { readonly zh: string; readonly en: string }> = new Map(Object.entries(refusals))
 
 /** Everything that was played, and what it means: questions, pairs of cities, one enterprise in every city, one record. */
@@ -44,22 +46,24 @@ function isTitled({ scene: { title, to } }: Played): boolean {
 
 /** The scenes with a title, each question in a line. */
 function questions(played: readonly Played[], federation: Federation, { purposes }: Vocabulary): string {
-  const rows = played.filter(isTitled).flatMap(({ scene: { title, to }, exchanges: [exchange] }) => {
-    if (title === undefined || exchange === undefined) return []
-    const { from, purpose, outcome, reason, records, withheld, ms } = exchange
-    const why = reason === undefined ? '' : ` ${told.get(reason)?.zh ?? reason}`
-    return [
-      [
-        title.zh,
-        `${short(from, federation)} → ${short(to, federation)}`,
-        purposes.get(purpose)?.zh ?? purpose,
-        `${outcomes[outcome] ?? outcome}${why}`,
-        String(records),
-        String(withheld),
-        ms.toFixed(1),
-      ],
-    ]
-  })
+  const rows = played
+    .filter(isTitled)
+    .flatMap(({ scene: { title, to, tamper }, exchanges: [exchange], told: answer }) => {
+      if (title === undefined || exchange === undefined) return []
+      const { from, purpose, outcome, reason, records, withheld, ms } = exchange
+      const why = reason === undefined ? '' : ` ${told.get(reason)?.zh ?? reason}`
+      return [
+        [
+          title.zh,
+          `${short(from, federation)} → ${short(to, federation)}`,
+          purposes.get(purpose)?.zh ?? purpose,
+          `${answer === undefined && !tamper ? NOT_SENT : (outcomes[outcome] ?? outcome)}${why}`,
+          String(records),
+          String(withheld),
+          ms.toFixed(1),
+        ],
+      ]
+    })
   const heads = [
     ['查询', '方向', '目的', '结果', '记录', '不提供', '毫秒'],
     ['question', 'asks → of', 'purpose', 'outcome', 'given', 'withheld', 'ms'],
@@ -147,6 +151,7 @@ function legend(played: readonly Played[], { purposes }: Vocabulary): string {
     'withheld 不提供的信息种类数 kinds of things kept back by rule',
     '已答复 answered',
     '未受理 refused',
+    `${NOT_SENT} not sent: the asking city’s own gateway refused it`,
     ...[...used].map(purpose => `${purposes.get(purpose)?.zh} ${purpose}`),
     ...titled.map(({ scene }) => `${scene.title?.zh} ${scene.title?.en}`),
     ...[...reasons].map(reason => `${told.get(reason)?.zh} ${reason} ${told.get(reason)?.en ?? ''}`),
