@@ -32,9 +32,14 @@ export function showCode({ name, password, codeSecret }: Person, url: string): D
     return `  验证码 code     ${codeAt(codeSecret, now)}  （${Math.ceil((STEP - (now % STEP)) / 1000)} s）`
   }
   if (!stderr.isTTY) {
-    stderr.write(`${line()}\n`)
-    const timer = setInterval(() => stderr.write(`${line()}\n`), STEP)
-    return { [Symbol.dispose]: () => clearInterval(timer) }
+    let timer: NodeJS.Timeout
+    // Each code once, from the moment when it begins to serve.
+    const say = () => {
+      stderr.write(`${line()}\n`)
+      timer = setTimeout(say, STEP - (Date.now() % STEP))
+    }
+    say()
+    return { [Symbol.dispose]: () => clearTimeout(timer) }
   }
   const timer = setInterval(() => stderr.write(`\r${line()} `), 1_000)
   return {
