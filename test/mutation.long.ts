@@ -19,7 +19,7 @@ const paths = [
   'certificate-members',
   'certificate-revocation',
 ]
-const masking = ['agreement/gates-masking', 'agreement/gates-persons']
+const masking = ['agreement/masking-bounds', 'agreement/gates-masking', 'agreement/gates-persons']
 const reading = ['certificate-reading', 'certificate-names']
 
 /**
@@ -53,7 +53,7 @@ const testsOf: Readonly<Record<string, readonly string[]>> = {
   'trust/der.ts': [...reading, 'der-bounds', 'certificate-revocation'].map(name => `trust/${name}`),
   'trust/sm2.ts': ['trust/sm2-keys', 'trust/algorithms'],
   'trust/der-writer.ts': ['trust/der-writer'],
-  'trust/request.ts': ['trust/algorithms'],
+  'trust/request.ts': ['trust/request', 'trust/algorithms'],
   'trust/certs-command.ts': ['trust/certificate-command'],
   'trust/proxy.ts': ['operations/proxy'],
   'agreement/authorise.ts': ['agreement/scope'],
@@ -65,13 +65,15 @@ const testsOf: Readonly<Record<string, readonly string[]>> = {
   'agreement/numbers.ts': masking,
   'agreement/look.ts': masking,
   'agreement/operator.ts': masking,
-  'agreement/publicity.ts': ['agreement/publicity', 'agreement/gates'],
-  'agreement/measures.ts': ['agreement/measures'],
-  'agreement/verdict.ts': ['agreement/measures'],
-  'agreement/recognise.ts': ['agreement/recognise'],
-  'agreement/recognition.ts': ['agreement/recognise'],
-  'agreement/counts.ts': ['agreement/counts', 'agreement/quota-law'],
-  'agreement/disclose.ts': ['agreement/gates', 'agreement/scope', 'agreement/permitted'],
+  'agreement/publicity.ts': ['agreement/publicity', 'agreement/publicity-bounds', 'agreement/gates'],
+  'agreement/measures.ts': ['agreement/measures', 'agreement/measures-bounds'],
+  'agreement/verdict.ts': ['agreement/verdict'],
+  'agreement/recognise.ts': ['agreement/recognise-bounds', 'agreement/recognise'],
+  'agreement/recognition.ts': ['agreement/recognition-bounds', 'agreement/recognise'],
+  'agreement/counts.ts': ['agreement/counts-bounds', 'agreement/quota-law'],
+  'agreement/disclose.ts': ['disclose-bounds', 'publicity', 'gates-persons', 'permitted'].map(
+    name => `agreement/${name}`,
+  ),
 }
 
 /** Leaves the wording of what reaches the operator's log alone: the codes of refusals and the texts of faults are mutated. */

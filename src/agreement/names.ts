@@ -19,9 +19,8 @@ const ROLE = `(?:${ROLES.toSorted((a, b) => b.length - a.length).join('|')})`
 /** Words that begin like a name and stand behind a role. */
 const NO_NAME =
   '(?!应[当该]|任[何意职期]|方[可面式]|高度|[全整][部体]|连[续同]|安[全排置]|单[位独]|关[于系联]|成[立为员]|计划|程序|时[间候任]|申[请辩报诉领述]|项目|[严平]|房[屋产]|车辆|金额|文[件书化]|管[理辖]|明[确知显]|和解|查[处封明]|解[除释决]|符合|万元|向[我本该其原县市区行法执]|于[本上次今当同该其是年]|和[员股法负经其该他董监])'
-/** What can follow a name where nothing else marks it off. */
-const BEHIND =
-  '(?=[^\\p{sc=Han}]|$|[在于因的将以未等签及和与先女违擅持驾系是涉无销生经使提伪拒已对向被不为有到出称表名认转从进通利自作没分受担])'
+/** What can follow a name where nothing else marks it off: also the next role, as in 死者王五家属赵六. */
+const BEHIND = `(?=[^\\p{sc=Han}]|$|${ROLE}|[在于因的将以未等签及和与先女违擅持驾系是涉无销生经使提伪拒已对向被不为有到出称表名认转从进通利自作没分受担])`
 
 /** A name marked off by a colon behind a role; by its surname and what follows; by the role in brackets behind it. */
 const FORMS: readonly RegExp[] = [

@@ -15,46 +15,31 @@ const DOTTED = /[·•‧・.．]/u
 const LONG = 5
 
 /** What stands before or behind a name and is nobody's; it makes no name a business, and none longer than it is. */
-const BEFORE = /^(?:(?:个体(?:工商户|经营|户)?|字号|经营者)[（(]?)+/u
-const BEHIND = /[（(]?个体(?:工商户|经营|户)?[）)]?$/u
+const BEFORE = /^(?:个体(?:工商户|经营|户)?|字号|经营者)+/u
+const BEHIND = /个体(?:工商户|经营|户)?$/u
 /** What a bracket says of a business: its form, or that it is made up for a demonstration. */
 const FORM = /^(?:(?:特殊)?普通合伙|有限合伙|个人独资(?:企业)?|虚构)$/u
-const PART = /[^\s、，,；;/|：:]+/gu
-const INNER = /[^\s、，,；;/|：:（()）]+/gu
+const LETTER = '[^\\s、，,；;/|：:（()）]'
+/** A name by itself; a bracket is part of it only between two letters, as in 江阴市（澄江）示例五金店. */
+const PART = new RegExp(`${LETTER}(?:${LETTER}|[（(]${LETTER}*[）)](?=${LETTER}))*`, 'gu')
 
 /**
- * The name with all that does not read as that of a business as asterisks, one for one. What stands in brackets at its end is
- * looked at by itself: 示例小吃店（某某） and 某某（示例小吃店） both hold a person. Pure; never throws.
+ * The name with all that does not read as that of a business as asterisks, one for one. What stands in brackets is looked at by
+ * itself, unless the name goes on behind them: 示例小吃店（某某） and 某某（示例小吃店） both hold a person. Pure; never throws.
  */
 export function hideOperator(name: string): string {
   const plain = simplified(name)
-  const end = tailOf(plain)
-  return hide(name.slice(0, end), plain.slice(0, end), PART) + hide(name.slice(end), plain.slice(end), INNER)
-}
-
-/** Where the brackets at the end of a name begin. */
-function tailOf(plain: string): number {
-  let end = plain.length
-  while (plain[end - 1] === '）' || plain[end - 1] === ')') {
-    const open = Math.max(plain.lastIndexOf('（', end - 1), plain.lastIndexOf('(', end - 1))
-    if (open < 0) break
-    end = open
-  }
-  return end
-}
-
-function hide(text: string, plain: string, parts: RegExp): string {
   let done = 0
   let hidden = ''
-  for (const { 0: part, index } of plain.matchAll(parts)) {
+  for (const { 0: part, index } of plain.matchAll(PART)) {
     const from = index + (BEFORE.exec(part)?.[0].length ?? 0)
     const behind = BEHIND.exec(plain.slice(from, index + part.length))
     const to = behind === null ? index + part.length : from + behind.index
     if (from >= to || isBusiness(plain.slice(from, to))) continue
-    hidden += text.slice(done, from) + text.slice(from, to).replace(/[^（()）]/gu, '*')
+    hidden += name.slice(done, from) + name.slice(from, to).replace(/[^（()）]/gu, '*')
     done = to
   }
-  return hidden + text.slice(done)
+  return hidden + name.slice(done)
 }
 
 function isBusiness(name: string): boolean {

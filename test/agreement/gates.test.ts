@@ -1,67 +1,30 @@
 import { describe, expect, it } from 'vitest'
 import type { Clause } from '#agreement/authorise.ts'
 import { type Circumstances, gates, isUndetermined, keptBack, marksOf, stoppedBy } from '#agreement/gates.ts'
-import type { Freshness, Value } from '#protocol/message.ts'
+import type { Freshness } from '#protocol/message.ts'
 import { type RefusalCode, refusals } from '#protocol/refusal.ts'
 import { completeUscc } from '#protocol/subject.ts'
 import type { SharedRecord } from '#schema/record.ts'
 import { vocabulary } from '../schema/cities.ts'
+import { base, clause, entry, honour, local, ofLists, ofRatings, penalty, rating, saying, today } from './records.ts'
 
-const subject = completeUscc('91320281MA1TE100')
-const today = '2026-11-22'
-const clause: Clause = {
-  clause: '第三条',
-  kinds: new Set(['enterprise']),
-  level: 'government',
-  fields: new Set(['number']),
-  lists: undefined,
-  schemes: undefined,
-}
-const ofLists: Clause = { ...clause, lists: new Set(['wage-arrears', 'honour', 'local-black']) }
-const ofRatings: Clause = { ...clause, schemes: new Set(['tax-2025', 'huizhou-importers']) }
+/** A right code that has the form of an identity number as well, though not its check digit. */
+const BOTH = completeUscc('1101011990010103')
+/** A national catalogue of all there is, to the end of a day. */
+const until = (validTo: string) =>
+  [...vocabulary.families.keys()].map(family => ({
+    code: family,
+    family,
+    names: undefined,
+    cities: undefined,
+    validFrom: null,
+    validTo,
+  }))
 const at = { today, clauses: [clause], giver: 'jiangyin', vocabulary }
-
-const base: SharedRecord = {
-  id: '1',
-  family: 'licence',
-  fields: { number: '1' },
-  subject,
-  kind: 'enterprise',
-  aboutPerson: false,
-  level: 'public',
-  state: 'normal',
-  publishedUntil: undefined,
-  endedOn: undefined,
-  list: undefined,
-  scheme: undefined,
-}
-const penalty: SharedRecord = {
-  ...base,
-  family: 'penalty',
-  fields: { decided: '2026-10-01', grade: { code: 'general', original: '一般' } },
-}
-const entry: SharedRecord = {
-  ...base,
-  family: 'list',
-  list: 'wage-arrears',
-  fields: {
-    type: { code: 'wage-arrears', original: '欠薪' },
-    listed: '2026-08-01',
-    authority: '某局',
-    document: '某号',
-  },
-}
-const local: SharedRecord = { ...entry, list: 'local-black' }
-const honour: SharedRecord = { ...entry, list: 'honour', fields: { ...entry.fields, name: '诚信企业' } }
-const rating: SharedRecord = { ...base, family: 'rating', scheme: 'tax-2025' }
 /** What each family is granted by, unless a test says otherwise. */
 const grantedBy: Readonly<Record<string, Clause>> = { list: ofLists, rating: ofRatings }
 const judge = (record: SharedRecord, over: Partial<Circumstances> = {}) =>
   stoppedBy(record, { ...at, clauses: [grantedBy[record.family] ?? clause], ...over })
-const saying = (record: SharedRecord, fields: Record<string, Value>) => ({
-  ...record,
-  fields: { ...record.fields, ...fields },
-})
 
 describe('the gates', () => {
   it.each([base, penalty, entry, honour, rating])('let an ordinary record of $family pass, unmarked', record => {
@@ -117,9 +80,17 @@ const stopped: readonly (readonly [string, SharedRecord, Partial<Circumstances>,
   ['that may be about a person', { ...base, aboutPerson: 'undetermined' }, {}, 'record.person'],
   ['about no kind of enterprise', { ...base, kind: undefined }, {}, 'record.person'],
   ['whose holder is an identity number', saying(base, { holder: '110101199003077758' }), {}, 'record.person'],
+  ['whose holder holds one', saying(base, { holder: '身份证110101199003077758' }), {}, 'record.person'],
+  [
+    'whose holder has the form of one, though a firm’s code may have it',
+    saying(base, { holder: BOTH }),
+    {},
+    'record.person',
+  ],
   ['that is a personal score', saying(rating, { scheme: { untranslated: '个人信用积分' } }), {}, 'record.person'],
   ['that rates persons', saying(rating, { rated: '自然人信用评价' }), {}, 'record.person'],
   ['of a list of persons', saying(honour, { name: '优秀青年志愿者' }), {}, 'record.person'],
+  ['of a list of persons, by its type', saying(honour, { type: { untranslated: '个人红名单' } }), {}, 'record.person'],
   // 2 catalogue
   ['of a family in no catalogue', { ...base, family: 'gossip' }, {}, 'record.catalogue'],
   ['of a list that did not translate', { ...entry, list: undefined }, {}, 'record.catalogue'],
@@ -128,6 +99,12 @@ const stopped: readonly (readonly [string, SharedRecord, Partial<Circumstances>,
     'of its own catalogue that no clause names',
     { ...rating, scheme: 'huizhou-importers' },
     { giver: 'huizhou', clauses: [{ ...ofRatings, schemes: new Set(['tax-2025']) }] },
+    'record.catalogue',
+  ],
+  [
+    'of no catalogue of that day',
+    base,
+    { vocabulary: { ...vocabulary, catalogue: until('2026-11-21') } },
     'record.catalogue',
   ],
   // 3 list
@@ -142,6 +119,18 @@ const stopped: readonly (readonly [string, SharedRecord, Partial<Circumstances>,
     saying(entry, { reason: '系统自动加入黑名单' }),
     {},
     'record.computed',
+  ],
+  [
+    'of a list made by counting, were it in a national catalogue',
+    { ...entry, list: 'computed-black' },
+    { clauses: [clause], vocabulary: { ...vocabulary, catalogue: until('2026-11-22') } },
+    'record.computed',
+  ],
+  [
+    'made by counting, where one clause names its list and another those that are made so',
+    saying(entry, { reason: '系统自动加入黑名单' }),
+    { clauses: [ofLists, { ...ofLists, lists: new Set(['computed-black']) }] },
+    'agreement.list',
   ],
   ['of a red list made by counting', saying(honour, { reason: '系统自动加入红名单' }), {}, 'record.computed'],
   // 4 share level, agreement, purpose
@@ -195,6 +184,16 @@ describe('a gate stops a record', () => {
     expect(judge(record, over)).toBe(rule)
   })
 
+  it('by the catalogue of the day, whatever it was asked for the day before', () => {
+    const words = { ...vocabulary, catalogue: until('2026-11-21') }
+    const days = ['2026-11-21', '2026-11-22', '2026-11-21']
+    expect(days.map(today => judge(base, { today, vocabulary: words }))).toEqual([
+      undefined,
+      'record.catalogue',
+      undefined,
+    ])
+  })
+
   it('for every rule that a record can be kept back by', () => {
     const rules = gates.flatMap(gate => ('stops' in gate ? gate.rule : []))
     expect(new Set(stopped.map(([, , , rule]) => rule))).toEqual(new Set(rules))
@@ -210,6 +209,10 @@ describe('of a record that stays', () => {
     ['its state is no word that is known', { ...base, state: 'undetermined' }],
     ['its list is no word that is known', { ...entry, list: undefined }],
     ['its share level is no word that is known, or missing', { ...base, level: 'undetermined' }],
+    [
+      'its state is no word that is known, whatever its scheme',
+      { ...rating, scheme: 'customs-2026', state: 'undetermined' },
+    ],
     ['neither its list nor its share level is known', { ...entry, list: undefined, level: 'undetermined' }],
     ['its rating scheme is no word that is known, or missing', { ...rating, scheme: undefined }],
     ['it may be about a person, or about a firm', { ...base, aboutPerson: 'undetermined' }],
@@ -236,6 +239,10 @@ describe('of a record that stays', () => {
       { ...saying(penalty, { decided: '2027-01-01' }), state: 'undetermined' },
     ],
     [
+      'its state is no word that is known, and it ends tomorrow',
+      { ...base, state: 'undetermined', endedOn: '2026-11-23' },
+    ],
+    [
       'nobody knows how it was made, whatever list it says that it is of',
       { ...entry, list: 'computed-black', state: 'undetermined' },
     ],
@@ -254,7 +261,24 @@ describe('of a record that stays', () => {
       'is a score of persons by a scheme of no word',
       saying({ ...rating, scheme: undefined }, { scheme: { untranslated: '个人信用积分' } }),
     ],
+    ['is about no kind of enterprise', { ...base, aboutPerson: 'undetermined', kind: undefined }],
+    ['is of another city’s own catalogue', { ...rating, scheme: 'huizhou-importers' }],
+    [
+      'is of a list of another city’s own catalogue',
+      { ...entry, list: 'computed-black' },
+      { clauses: [{ ...ofLists, lists: new Set(['computed-black']) }] },
+    ],
     ['was repaired', { ...before, state: 'repaired' }],
+    ['has ended today, whatever its state', { ...base, state: 'undetermined', endedOn: today }],
+    [
+      'is of a list of no word, and nothing of the family is in a catalogue',
+      { ...entry, list: undefined },
+      { vocabulary: { ...vocabulary, catalogue: [] } },
+    ],
+    [
+      'is of a scheme that no clause names, whatever its level',
+      { ...rating, scheme: 'customs-2026', level: 'undetermined' },
+    ],
     ['was taken off its list, though nobody knows since when it was on it', { ...before, endedOn: today }],
     [
       'is past the end that its city states, though its day cannot be read',
@@ -280,6 +304,20 @@ describe('of a record that stays', () => {
     expect(undetermined(record, over)).toBe(false)
   })
 
+  it('one clause that may grant it is enough, whatever the others say', () => {
+    const others = { ...ofLists, level: 'public' as const, lists: new Set(['honour']) }
+    const record = { ...entry, level: 'undetermined' as const }
+    expect(undetermined(record, { clauses: [others, ofLists] })).toBe(true)
+    expect(undetermined(record, { clauses: [others] })).toBe(false)
+  })
+
+  it('its list may be of the giving city’s own catalogue, where that is the only one', () => {
+    const record = { ...entry, list: undefined }
+    const own = { ...vocabulary, catalogue: vocabulary.catalogue.filter(({ cities }) => cities !== undefined) }
+    expect(undetermined(record, { vocabulary: own, giver: 'suqian' })).toBe(true)
+    expect(undetermined(record, { vocabulary: own, giver: 'shanghai' })).toBe(false)
+  })
+
   it('nobody has to be told of one that leaves', () => {
     for (const record of [base, penalty, entry, honour, rating]) expect(undetermined(record)).toBe(false)
   })
@@ -289,12 +327,30 @@ describe('a gate lets a record pass', () => {
   it.each<[string, SharedRecord, Partial<Circumstances>]>([
     ['to which an objection is pending', { ...base, state: 'objection' }, {}],
     ['on the last day of its publicity', { ...base, publishedUntil: today }, {}],
+    [
+      'of a contract about a loan to persons',
+      { ...base, family: 'contract', fields: { name: '个人住房贷款合同' } },
+      {},
+    ],
+    ['of a penalty that was calculated by a machine', saying(penalty, { remark: '罚款金额由系统自动计算' }), {}],
+    ['of an honour that speaks of a first offence', saying(honour, { reason: '首违不罚后无违法记录' }), {}],
+    ['in a catalogue to the last day of it', base, { vocabulary: { ...vocabulary, catalogue: until(today) } }],
     ['of indefinite publicity', { ...base, publishedUntil: 'indefinite' }, {}],
     ['that will be taken off its list tomorrow', { ...honour, endedOn: '2026-11-23' }, {}],
     [
       'of its own catalogue, where the agreement names it',
       { ...rating, scheme: 'huizhou-importers' },
       { giver: 'huizhou' },
+    ],
+    [
+      'of its own catalogue, where one of two clauses names it',
+      { ...rating, scheme: 'huizhou-importers' },
+      { giver: 'huizhou', clauses: [{ ...ofRatings, schemes: new Set(['tax-2025']) }, ofRatings] },
+    ],
+    [
+      'made by counting, where one of two clauses names its list and those that are made so',
+      saying(entry, { reason: '系统自动加入黑名单' }),
+      { clauses: [ofLists, { ...ofLists, lists: new Set(['computed-black', 'wage-arrears']) }] },
     ],
     [
       'of a broken commitment that is but a breach',
@@ -332,6 +388,8 @@ describe('a gate marks a record', () => {
     ],
     ['made by counting as a local notice', saying(honour, { reason: '系统自动加入红名单' }), ['notice']],
     ['of an honour, though it has no legal basis, as nothing', honour, []],
+    ['of a list that nobody knows as a local notice', { ...entry, list: undefined }, ['notice']],
+    ['of a register of abnormal operation as nothing', { ...entry, list: 'abnormal-operation' }, []],
     ['under objection as such', { ...entry, state: 'objection' }, ['objection']],
     [
       'of a ban in the city that imposed it as territorial',
@@ -343,11 +401,18 @@ describe('a gate marks a record', () => {
       saying(penalty, { content: '一年内不得参加本市政府采购投标' }),
       ['territorial'],
     ],
-    ...['本地', '当地', '我市', '本市', '本县', '属地'].map((here): [string, SharedRecord, readonly string[]] => [
-      `of a ban from tendering in ${here} as territorial`,
-      saying(penalty, { content: `一年内禁止参加${here}招标投标` }),
+    ...['本地', '当地', '我市', '本市', '本县', '属地', '全省', '该区', '辖区内', '市辖内', '本行政区域'].map(
+      (here): [string, SharedRecord, readonly string[]] => [
+        `of a ban from tendering in ${here} as territorial`,
+        saying(penalty, { content: `一年内禁止参加${here}招标投标` }),
+        ['territorial'],
+      ],
+    ),
+    [
+      'of a ban in a city of two characters, named without what it is, as territorial',
+      saying(penalty, { content: '禁止承接宁波建筑工程', authority: '浙江省宁波市住房和城乡建设局' }),
       ['territorial'],
-    ]),
+    ],
     [
       'of a ban in a county of one character as territorial',
       saying(penalty, { content: '禁止在歙县承接工程', authority: '安徽省歙县住房和城乡建设局' }),
@@ -359,6 +424,38 @@ describe('a gate marks a record', () => {
       [],
     ],
     ['of a result on a list as territorial', saying(entry, { result: '被屏蔽参与本市土地竞买' }), ['territorial']],
+    [
+      'of a ban that stands some words before what it forbids as territorial',
+      saying(penalty, { content: '两年内禁止该企业及其分支机构在本市承接工程' }),
+      ['territorial'],
+    ],
+    [
+      'of a reason of a list entry as territorial',
+      saying(entry, { reason: '因取消本市投标资格列入' }),
+      ['territorial'],
+    ],
+    [
+      'of a ban that ends before this city is spoken of as nothing',
+      saying(penalty, { content: '责令停止违法行为；参加本市安全培训' }),
+      [],
+    ],
+    [
+      'of a ban in another county than that of its office as nothing',
+      saying(penalty, { content: '禁止在休宁承接工程', authority: '安徽省歙县住房和城乡建设局' }),
+      [],
+    ],
+    ['of a ban from elsewhere as nothing', saying(penalty, { content: '禁止参加外地招标投标' }), []],
+    ['of what is in this city and forbids nothing as nothing', saying(penalty, { content: '参加本市安全培训' }), []],
+    [
+      'of a ban from the trade that its office watches as nothing',
+      saying(penalty, { content: '禁止从事建筑工程', authority: '建筑工程质量监督站' }),
+      [],
+    ],
+    [
+      'of a licence, whatever it says, as nothing',
+      saying(base, { content: '不得在本市以外地区参加投标', authority: '惠州市某局' }),
+      [],
+    ],
     ['of a ban that names no place as nothing', saying(penalty, { content: '五年内不得从事食品经营' }), []],
     [
       'with all marks that it deserves, in the order of the wire',
@@ -367,6 +464,11 @@ describe('a gate marks a record', () => {
     ],
   ])('%s', (_, record, expected) => {
     expect(marks(record)).toEqual(expected)
+  })
+
+  it('of a list that is severe by name and by no law as a local notice', () => {
+    const lists = new Map([...vocabulary.lists].map(([code, list]) => [code, { ...list, basis: null }]))
+    expect(marksOf(entry, { ...at, clauses: [ofLists], vocabulary: { ...vocabulary, lists } })).toEqual(['notice'])
   })
 })
 
@@ -392,6 +494,12 @@ describe('freshness', () => {
 
   it('of other families is what their own mapping says', () => {
     expect(stale('rating', '2026-01-01T00:00:00Z', today)).toBe(false)
+  })
+
+  it('is asked of nobody on a day for which there is no rule', () => {
+    const until = { ...vocabulary, freshness: vocabulary.freshness.map(rule => ({ ...rule, validTo: today })) }
+    const old: Freshness = { family: 'penalty', asOf: '2026-11-10T01:00:00Z', status: 'fresh' }
+    expect([today, '2026-11-23'].map(day => gate?.ages(old, day, until))).toEqual([true, false])
   })
 
   it('of what has no instant is not made up', () => {

@@ -11,7 +11,7 @@ import { onTestFinished } from 'vitest'
 import { Refusal } from '#protocol/refusal.ts'
 import { type Anchors, provePeer, readAnchors, type Shown } from '#trust/anchors.ts'
 import { readCertificate } from '#trust/certificate.ts'
-import { type NamedProxy, openCallers } from '#trust/proxy.ts'
+import { type NamedProxy, openCallers, type Sender } from '#trust/proxy.ts'
 import { type Door, openDoor, type Turned } from '../../src/door.ts'
 import { type Made, makeCrl, makeIssuer, makeMember, makeRoot } from '../certificates.ts'
 
@@ -58,6 +58,9 @@ export type Outside = {
   readonly turned: readonly Turned[]
   /** Cities whose connections were accepted, in order. */
   readonly accepted: readonly string[]
+  /** Who was at the other end of each connection, and who sent each message and whether the proxy passed it on, in order. */
+  readonly greeted: readonly Sender[]
+  readonly senders: readonly (Sender & { readonly passedOn: boolean })[]
   /** What handshakes ended with, by node's code. */
   readonly failures: readonly string[]
   /** How many connections are open that were let in. */
@@ -88,6 +91,8 @@ export async function openOutside(
 ): Promise<Outside> {
   const turned: Turned[] = []
   const accepted: string[] = []
+  const greeted: Sender[] = []
+  const senders: (Sender & { readonly passedOn: boolean })[] = []
   const failures: string[] = []
   let passed = 0
   let looks = 0
@@ -102,6 +107,7 @@ export async function openOutside(
   const reply = async (message: IncomingMessage, response: ServerResponse) => {
     try {
       const caller = callers.senderOf(message)
+      senders.push({ ...caller, passedOn: callers.isProxied(message) })
       door.hear(caller)
       response.setHeader('x-city', caller.city)
       let body = ''
@@ -142,7 +148,9 @@ export async function openOutside(
   server.on('tlsClientError', error => failures.push('code' in error ? String(error.code) : error.message))
   server.on('secureConnection', (socket: TLSSocket) => {
     try {
-      const { city } = callers.greet(socket)
+      const caller = callers.greet(socket)
+      const { city } = caller
+      greeted.push(caller)
       if (!door.accept(socket, city)) return socket.destroy()
       accepted.push(city)
       return undefined
@@ -185,6 +193,8 @@ export async function openOutside(
     port,
     turned,
     accepted,
+    greeted,
+    senders,
     failures,
     open: () => open,
     looks: () => looks,
@@ -217,7 +227,7 @@ export async function closed(socket: Socket): Promise<void> {
   await new Promise(resolve => socket.once('close', resolve))
 }
 
-/** Waits until something holds, as long as the test may last. */
+/** Waits until something holds, as long as the test may last; looks each millisecond, which leaves the processor to others. */
 export async function until(holds: () => boolean): Promise<void> {
-  while (!holds()) await new Promise(resolve => setImmediate(resolve))
+  while (!holds()) await new Promise(resolve => setTimeout(resolve, 1))
 }

@@ -1,16 +1,17 @@
 /** A proxy that ends TLS speaks for its callers only where its own certificate was named; nobody else can, and no header is believed twice. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import type { OutgoingHttpHeaders } from 'node:http'
+import { IncomingMessage, type OutgoingHttpHeaders } from 'node:http'
 import { createServer, request } from 'node:https'
-import type { AddressInfo, Socket } from 'node:net'
+import { type AddressInfo, Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { TLSSocket } from 'node:tls'
 import fc from 'fast-check'
 import { Pool } from 'undici'
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest'
-import { readCrls } from '#trust/certificate.ts'
-import { readClientCertificate, readProxy } from '#trust/proxy.ts'
+import { ConfigurationError } from '#protocol/fault.ts'
+import { readCertificate, readCrls } from '#trust/certificate.ts'
+import { openCallers, readClientCertificate, readProxy } from '#trust/proxy.ts'
 import {
   clientAuth,
   daysFromNow,
@@ -182,6 +183,8 @@ describe('a proxy whose certificate was named', () => {
     expect((await say(outside, { cert, key }, leaf)).refusal).toMatch(/^token\.certificate: /)
     const both = { ...leaf, 'client-cert-chain': byteSequence(issuer.der) }
     expect(await say(outside, { cert, key }, both)).toMatchObject({ status: 200, city: 'ningbo' })
+    // What one message proved with its issuers, another without them does not.
+    expect((await say(outside, { cert, key }, leaf)).refusal).toMatch(/^token\.certificate: /)
   })
 
   it.each([
@@ -317,6 +320,93 @@ describe('the certificate of the proxy', () => {
   })
 })
 
+describe('the certificate of the proxy, to the millisecond', () => {
+  it('is good from its first instant to its last, at the start and on every connection', () => {
+    const { notBefore, notAfter } = readCertificate(own.certificate)
+    const [first, last] = [notBefore.getTime(), notAfter.getTime()]
+    const proxy = named(own.certificate, first)
+    expect(named(own.certificate, last).until).toBe(last)
+    const shown = { raw: own.der }
+    expect([first - 1, first, last, last + 1].map(at => proxy.is(shown, at))).toEqual([false, true, true, false])
+    expect(proxy.is({ raw: huizhou.der }, first)).toBe(false)
+    const days = `is valid from ${notBefore.toISOString()} to ${notAfter.toISOString()}`
+    for (const at of [first - 1, last + 1]) expect(() => named(own.certificate, at)).toThrow(days)
+  })
+
+  it('is signed by its own key and not by another under its own name', async () => {
+    const other = await makeRoot({ subject: 'CN=Our proxy' })
+    const { certificate } = await makeLeaf({ subject: 'CN=Our proxy', issuer: other, purposes: [clientAuth] })
+    expect(() => named(certificate)).toThrow('not signed by its own key')
+    const renamed = await makeLeaf({ subject: 'CN=Our proxy', issuerName: 'CN=Another', purposes: [clientAuth] })
+    expect(() => named(renamed.certificate)).toThrow('not signed by its own key')
+  })
+
+  it('may have any name but that of a city, and stands as it is for the server', async () => {
+    const { certificate } = await makeLeaf({
+      dns: ['xinqiao'],
+      uri: ['https://proxy.jiangyin.example/xinqiao:'],
+      purposes: [clientAuth],
+    })
+    expect(named(certificate).pem.trim()).toBe(certificate.trim())
+    const second = await makeLeaf({ uri: ['https://proxy.example', 'xinqiao://huizhou.city'], purposes: [clientAuth] })
+    expect(() => named(second.certificate)).toThrow('names a member city')
+  })
+
+  it.each<[string, () => Promise<unknown> | unknown, string]>([
+    [
+      'is no file',
+      () => readProxy('/nowhere/proxy.pem', now),
+      'Name the file with the certificate that the proxy shows to us',
+    ],
+    ['is of another', () => named(huizhou.certificate), 'Make the proxy a certificate of its own that signs itself'],
+    [
+      'is a server’s',
+      async () => named((await makeLeaf({ subject: 'CN=Our proxy' })).certificate),
+      'Allow it digitalSignature and clientAuth, or set neither extension',
+    ],
+    ['has ended', () => named(own.certificate, now + 99 * 86_400_000), 'Make the proxy a new certificate'],
+    [
+      'is a city’s',
+      async () => named((await makeLeaf({ uri: ['xinqiao://huizhou.city'], purposes: [clientAuth] })).certificate),
+      'Make the proxy a certificate of its own, with no city in it',
+    ],
+  ])('where it %s is said to be so, with what to do', async (_, read, remedy) => {
+    const error = await Promise.try(read).catch(thrown => thrown)
+    expect(error).toBeInstanceOf(ConfigurationError)
+    const place = { file: 'environment', path: 'XINQIAO_PROXY_CERTIFICATE' }
+    expect(error).toMatchObject({
+      faults: [{ ...place, problem: expect.stringMatching(/./), remedy: expect.stringContaining(remedy) }],
+    })
+  })
+})
+
+describe('who sends', () => {
+  it('is the city with the address that it speaks from, and the proxy under a name that no city has', async () => {
+    const outside = await openOutside(authorities, { proxy: named(own.certificate) })
+    const address = '127.0.0.1'
+    const member = { city: 'huizhou', address, isProxied: false }
+    await say(outside, identityOf(huizhou))
+    await say(outside, { cert: own.certificate, key: own.key }, { 'client-cert': byteSequence(huizhou.der) })
+    expect(outside.greeted).toEqual([member, { city: ':proxy', address, isProxied: true }])
+    expect(outside.senders).toEqual([
+      { ...member, passedOn: false },
+      { ...member, isProxied: true, passedOn: true },
+    ])
+  })
+
+  it('is nobody over a connection that was not greeted', () => {
+    const connected = () => {
+      throw new RangeError('nobody is looked at')
+    }
+    const message = new IncomingMessage(new Socket())
+    for (const proxy of [undefined, named(own.certificate)]) {
+      const callers = openCallers({ connected }, proxy, () => now)
+      expect(() => callers.senderOf(message)).toThrow('the connection has no accepted certificate')
+      expect(callers.isProxied(message)).toBe(false)
+    }
+  })
+})
+
 describe('Client-Cert (RFC 9440)', () => {
   it('is read back as the certificates that were written, first and chain in order', () => {
     const der = fc.uint8Array({ minLength: 1, maxLength: 300 })
@@ -332,6 +422,34 @@ describe('Client-Cert (RFC 9440)', () => {
         expect(read).toEqual([leaf, ...chain].map(each => [...each]))
       }),
     )
+  })
+
+  it('is taken up to a size of both headers, and up to four issuers, and not beyond', () => {
+    const item = (length: number) => byteSequence(Buffer.alloc((length - 2) * 0.75))
+    const of = (leaf: number, chain: number) =>
+      readClientCertificate({ 'client-cert': [item(leaf)], 'client-cert-chain': [item(chain)] })
+    expect(item(8_194)).toHaveLength(8_194)
+    expect(of(8_194, 8_190).raw).toHaveLength(6_144)
+    for (const [leaf, chain] of [
+      [8_194, 8_194],
+      [8_198, 8_190],
+      [16_386, 6],
+    ] as const) {
+      expect(() => of(leaf, chain)).toThrow('certificates too large')
+    }
+    const chain = (count: number) => ({
+      'client-cert': [':AQID:'],
+      'client-cert-chain': [Array(count).fill(':AQID:').join()],
+    })
+    expect(readClientCertificate(chain(4)).issuerCertificate).toBeDefined()
+    expect(() => readClientCertificate(chain(5))).toThrow('more than 4 certificates')
+  })
+
+  it('is not there where it has no line at all', () => {
+    expect(() => readClientCertificate({ 'client-cert': [] })).toThrow('passed on no client-cert')
+    expect(readClientCertificate({ 'client-cert': [':AQID:'], 'client-cert-chain': [] })).toEqual({
+      raw: Buffer.of(1, 2, 3),
+    })
   })
 
   it('is believed in one form only: any other character of it is another certificate or a refusal', () => {
