@@ -223,6 +223,8 @@ function fillSources(data: string, folder: string): string {
 
 function fillSqlite(path: string, tables: readonly DemoTable[]): void {
   using db = new DatabaseSync(path)
+  // Of one transaction: a commit is waited for until the disk has it, and one of each row made this most of a start.
+  db.exec('begin')
   for (const { table, columns, indexes, rows } of tables) {
     const names = Object.keys(columns)
     db.exec(`create table "${table}" (${names.map(name => `"${name}" ${columns[name]}`).join(', ')})`)
@@ -232,6 +234,7 @@ function fillSqlite(path: string, tables: readonly DemoTable[]): void {
     )
     for (const row of rows) insert.run(...names.map(name => cell(row[name] ?? null)))
   }
+  db.exec('commit')
 }
 
 function cell(value: z.infer<typeof Cell>): string | number | null {

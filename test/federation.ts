@@ -64,9 +64,14 @@ export async function runFederation({
   /** May give a city another place for its settings than the one that all share. */
   readonly settle?: (settings: Settings) => Settings
 } = {}): Promise<Running> {
+  await using made = new AsyncDisposableStack()
   const folder = mkdtempSync(join(tmpdir(), 'xinqiao-test-'))
+  made.defer(() => rmSync(folder, { recursive: true, force: true }))
   const federation = await makeFederation(folder, { cities: ['jiangyin', 'huizhou'], logLevel: 'silent', ...options })
   const gateways = new Map<string, Gateway>()
+  made.defer(async () => {
+    for (const each of gateways.values()) await each.close()
+  })
   const start = (city: string) => {
     const settings = settle(federation.city(city).settings)
     return startGateway(peerTimeout === undefined ? settings : { ...settings, peerTimeout }, log, round)
@@ -125,6 +130,7 @@ export async function runFederation({
       text: await response.body.text(),
     }
   }
+  const kept = made.move()
   return {
     federation,
     gateway,
@@ -177,8 +183,7 @@ export async function runFederation({
     },
     async [Symbol.asyncDispose]() {
       for (const agent of agents.values()) await agent.close()
-      for (const each of gateways.values()) await each.close()
-      rmSync(folder, { recursive: true, force: true })
+      await kept.disposeAsync()
     },
   }
 }

@@ -325,7 +325,7 @@ describe('the inside surface with TLS', () => {
     const { environment } = federation.city('jiangyin')
     const tlsSettings = { XINQIAO_INSIDE_LISTEN: `0.0.0.0:${port}`, XINQIAO_INSIDE_TLS: insideTls }
     const { stdout } = await promisify(execFile)(process.execPath, [join(home, 'src', 'cli.ts'), 'health'], {
-      env: { ...environment, ...tlsSettings },
+      env: { ...environment, ...tlsSettings, NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'] },
     })
     expect(stdout).toContain('"ready":true')
   })

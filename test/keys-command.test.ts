@@ -22,7 +22,8 @@ type Ran = { readonly code: number; readonly out: string; readonly err: string }
 
 function xinqiao(words: readonly string[], environment: Readonly<Record<string, string>> = {}): Promise<Ran> {
   const { promise, resolve } = Promise.withResolvers<Ran>()
-  const env = { PATH: process.env['PATH'] ?? '', ...environment }
+  const { PATH = '', NODE_COMPILE_CACHE = '' } = process.env
+  const env = { PATH, NODE_COMPILE_CACHE, ...environment }
   execFile(process.execPath, [join(home, 'src', 'cli.ts'), ...words], { cwd: folder, env }, (error, out, err) =>
     resolve({ code: error === null ? 0 : Number(error.code), out, err }),
   )

@@ -1,5 +1,5 @@
 /** A city's OpenID provider, really running: its people, its keys, and a hand in what its token endpoint says. */
-import { mkdtempSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -40,7 +40,8 @@ export async function openCityProvider(
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
   const issuer = `http://${host}:${(server.address() as AddressInfo).port}`
   const secret = 'client secret of the console, 32+ bytes'
-  const secretFile = join(mkdtempSync(join(tmpdir(), 'xinqiao-provider-')), 'secret')
+  const folder = mkdtempSync(join(tmpdir(), 'xinqiao-provider-'))
+  const secretFile = join(folder, 'secret')
   writeFileSync(secretFile, `${secret}\n`, { mode: 0o600 })
   const people: CityProvider['people'] = new Map()
   let provider: Provider | undefined
@@ -92,6 +93,7 @@ export async function openCityProvider(
     [Symbol.asyncDispose]: async () => {
       server.closeAllConnections()
       server.close()
+      rmSync(folder, { recursive: true })
     },
   }
   return found

@@ -1,5 +1,5 @@
 /** The door of the console on a real server: real cookies, a real ledger, accounts as the command makes them, a clock to turn. */
-import { mkdtempSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer as createHttp } from 'node:http'
 import { createServer as createHttps } from 'node:https'
 import type { AddressInfo } from 'node:net'
@@ -95,6 +95,8 @@ export async function openDoor({ tls, ledgerFails = () => false, ...options }: O
   const stack = new AsyncDisposableStack()
   const clock = { now: Date.now() }
   const data = options.data ?? mkdtempSync(join(tmpdir(), 'xinqiao-door-'))
+  // Deferred first, so done last: when nobody has the store open any more.
+  if (options.data === undefined) stack.defer(() => rmSync(data, { recursive: true, force: true }))
   const ledger = stack.use(openLedger(newLedger(), 'jiangyin'))
   const logged: unknown[] = []
   const server = tls === undefined ? createHttp() : createHttps({ key: tls.key, cert: tls.cert })

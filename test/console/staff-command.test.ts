@@ -26,7 +26,8 @@ type Ran = { readonly code: number; readonly out: string; readonly err: string }
 
 function staff(data: string, words: readonly string[], more: Readonly<Record<string, string>> = {}): Promise<Ran> {
   const { promise, resolve } = Promise.withResolvers<Ran>()
-  const env = { PATH: process.env['PATH'] ?? '', ...environment(data, more) }
+  const { PATH = '', NODE_COMPILE_CACHE = '' } = process.env
+  const env = { PATH, NODE_COMPILE_CACHE, ...environment(data, more) }
   const cli = [join(home, 'src', 'cli.ts'), 'staff', ...words]
   execFile(process.execPath, cli, { cwd: folder, env }, (error, out, err) =>
     resolve({ code: error === null ? 0 : Number(error.code), out, err }),

@@ -1,11 +1,11 @@
 /** Whoever the city's own provider vouches for gets in with the role that its claim names, and by no other word than its own. */
-import { mkdtempSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { generateKeyPair, type JWTPayload, SignJWT, UnsecuredJWT } from 'jose'
 import { describe, expect, it } from 'vitest'
 import type { ProviderSettings } from '../../src/console/provider.ts'
 import { openStaffing } from '../../src/console/staff.ts'
+import { directory } from '../ledger/sample.ts'
 import { type CityProvider, type Forge, openCityProvider } from './city-provider.ts'
 import { csrfOf, type Door, newPerson, openDoor, PASSWORD } from './door.ts'
 import type { Visitor } from './visitor.ts'
@@ -313,7 +313,7 @@ describe('with a provider', () => {
     ['is empty', '\n', 0o600],
   ])('the secret of the client is refused when its file %s', async (_, text, mode) => {
     await using door = await openDoor()
-    const secretFile = join(mkdtempSync(join(tmpdir(), 'xinqiao-provider-')), 'secret')
+    const secretFile = join(directory(), 'secret')
     if (text !== undefined) writeFileSync(secretFile, text, { mode })
     const rest = {
       issuer: 'https://id.example',

@@ -1,6 +1,5 @@
 /** Nobody gets in who does not prove who they are, nobody stays who has no right to, and the ledger knows of each. */
-import { chmodSync, mkdtempSync, statSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { chmodSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
@@ -9,6 +8,7 @@ import { wayBack } from '../../src/console/hall.ts'
 import { codeAt } from '../../src/console/one-time-code.ts'
 import { openStaffStore } from '../../src/console/staff-store.ts'
 import { makeLeaf, makeRoot } from '../certificates.ts'
+import { directory } from '../ledger/sample.ts'
 import { csrfOf, openDoor, PASSWORD, signIn } from './door.ts'
 import { tokenIn } from './visitor.ts'
 
@@ -47,7 +47,7 @@ describe('where nobody can sign in', () => {
   })
 
   it('says what to do when that file cannot be read', () => {
-    const data = mkdtempSync(join(tmpdir(), 'xinqiao-door-'))
+    const data = directory()
     writeFileSync(join(data, 'staff.sqlite'), 'no database at all, but a text', { mode: 0o600 })
     expect(() => openStaffStore(data)).toThrow(/bring it back from a backup/)
   })

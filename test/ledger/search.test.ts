@@ -70,16 +70,13 @@ function segmentsOf(path: string): Map<number, number> {
 const indexed = (path: string, segments = 1) =>
   vi.waitFor(() => expect([...segmentsOf(path).keys()]).toEqual(Array.from({ length: segments }, (_, n) => n)), POLLING)
 
-/** A ledger with its index, of so many of the entries. */
-async function made(folder: string, count: number): Promise<string> {
-  const path = join(folder, `${count}.sqlite`)
-  createLedger(path, 'jiangyin')
-  fillLedger(path, count, at)
+/** A ledger with its index, of so many of the entries; one that holds the first of them already goes on from there. */
+async function filled(path: string, entries: readonly Entry[], { from = 0, until = COUNT } = {}): Promise<void> {
+  fillLedger(path, until - from, i => entries[from + i] ?? at(from + i))
   const index = openIndex(path, identityOf(path))
   await start(index)
-  await indexed(path, Math.floor(count / SIZE))
+  await indexed(path, Math.floor(until / SIZE))
   await index.close()
-  return path
 }
 
 describe('a search over a long ledger', { timeout: 120_000 }, () => {
@@ -90,9 +87,14 @@ describe('a search over a long ledger', { timeout: 120_000 }, () => {
 
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), 'ledger-'))
-    path = await made(folder, COUNT)
-    shorter = await made(folder, FEWER)
+    path = join(folder, `${COUNT}.sqlite`)
+    shorter = join(folder, `${FEWER}.sqlite`)
     entries = Array.from({ length: COUNT }, (_, i) => at(i))
+    createLedger(shorter, 'jiangyin')
+    await filled(shorter, entries, { until: FEWER })
+    cpSync(shorter, path)
+    cpSync(indexPath(shorter), indexPath(path))
+    await filled(path, entries, { from: FEWER })
   }, 120_000)
   afterAll(() => rmSync(folder, { recursive: true, force: true }))
 

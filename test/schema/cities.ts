@@ -59,6 +59,7 @@ export function cellText(cell: Cell | undefined): string | number | null {
 /** Writes a city's demo tables into an SQLite file. */
 export function fillSqlite(path: string, tables: readonly DemoTable[]) {
   using db = new DatabaseSync(path)
+  db.exec('begin')
   for (const { table, columns, indexes, rows } of tables) {
     const names = Object.keys(columns)
     db.exec(`create table "${table}" (${names.map(name => `"${name}" ${columns[name]}`).join(', ')})`)
@@ -66,4 +67,5 @@ export function fillSqlite(path: string, tables: readonly DemoTable[]) {
     const insert = db.prepare(`insert into "${table}" values (${names.map(() => '?').join(', ')})`)
     for (const row of rows) insert.run(...names.map(name => cellText(row[name])))
   }
+  db.exec('commit')
 }
