@@ -4,8 +4,8 @@ import { simplified, spellingsOf } from './simple.ts'
 const SURNAMES =
   '王李张刘陈杨黄赵周吴徐孙朱马胡郭林何高梁郑罗宋谢唐韩曹许邓萧冯曾程蔡彭潘袁于董余苏叶吕魏蒋田杜丁沈姜范江傅钟卢汪戴崔任陆廖姚方金邱夏谭韦贾邹石熊孟秦阎薛侯雷白龙段郝孔邵史毛常万顾赖武康贺严尹钱施牛洪龚汤陶黎温莫易樊乔文安殷颜庄章鲁倪庞邢俞翟蓝聂齐向申葛柴伍覃骆关焦柳欧祝纪尚毕耿芦左季管符辛苗詹曲靳祁路涂兰甘裴梅童翁霍游阮尤岳柯牟滕谷舒卜成饶宁凌盛查单冉鲍华包屈房喻解蒲卫简时连车项闵邬吉党阳司费蒙席晏隋古强穆姬宫景米麦谈柏瞿艾沙鄢桂窦郁缪畅巩卓褚栾戚全娄甄郎池丛边岑农苟迟保商臧佘卞虞刁冷应匡栗仇练楚揭师官佟封燕桑巫敖原植邝仲荆储宗楼干苑寇盖南屠鞠荣井乐银奚明麻雍花闻冼木郜廉衣蔺和冀占门帅利满'
 export const DOTS = '·•‧・'
-/** Of one or two characters behind a surname, or with a dot between the parts, as in 阿迪力·买买提. */
-const NAME = `(?:(?:[${SURNAMES}]|欧阳|司马|上官|诸葛|司徒|东方|皇甫|尉迟|公孙|令狐|夏侯)\\p{sc=Han}{1,2}|\\p{sc=Han}{1,8}(?:[${DOTS}]\\p{sc=Han}{1,8})+)`
+/** Of one or two characters behind a surname, or with a dot between at most seven parts, as in 阿迪力·买买提. */
+const NAME = `(?:(?:[${SURNAMES}]|欧阳|司马|上官|诸葛|司徒|东方|皇甫|尉迟|公孙|令狐|夏侯)\\p{sc=Han}{1,2}|\\p{sc=Han}{1,8}(?:[${DOTS}]\\p{sc=Han}{1,8}){1,6})`
 
 /** What a person is to a firm or in its case. */
 const ROLES = [
@@ -22,10 +22,17 @@ const NO_NAME =
 /** What can follow a name where nothing else marks it off: also the next role, as in 死者王五家属赵六. */
 const BEHIND = `(?=[^\\p{sc=Han}]|$|${ROLE}|[在于因的将以未等签及和与先女违擅持驾系是涉无销生经使提伪拒已对向被不为有到出称表名认转从进通利自作没分受担])`
 
+/** What may stand between a role and a name. */
+const MARKS = ':：﹕∶（(、,，“「『【《〈"\\-—/;；='
+
 /** A name marked off by a colon behind a role; by its surname and what follows; by the role in brackets behind it. */
 const FORMS: readonly RegExp[] = [
   new RegExp(`(${ROLE}(?:姓名)?\\s*[:：]\\s*)(\\p{sc=Han}[\\p{sc=Han}·]{1,3})(?!\\p{sc=Han})`, 'gu'),
-  new RegExp(`(${ROLE}(?:姓名)?[为是系]?\\s*[:：（(、,，]?\\s*)${NO_NAME}(${NAME})${BEHIND}`, 'gu'),
+  // Blanks stand in one way before the mark and in one way behind it: a long run of them is read once.
+  new RegExp(
+    `(${ROLE}(?:姓名)?[为是系]?\\s*(?:[${MARKS}]\\s*)?)${NO_NAME}(${NAME}(?:[、,，]\\s*${NAME})*)${BEHIND}`,
+    'gu',
+  ),
   new RegExp(`((?<!\\p{sc=Han}))(${NAME})(?=\\s*[（(](?:[^（()）]{0,8})${ROLE})`, 'gu'),
 ]
 
@@ -58,7 +65,7 @@ export function hideNames(text: string): string {
     let before = ''
     for (const { 1: head = '', 2: name = '', index } of simplified(hidden).matchAll(form)) {
       const at = index + head.length
-      before += hidden.slice(done, at) + starsFor(name)
+      before += hidden.slice(done, at) + name.replace(/[^、,，\s]/gu, '*')
       done = at + name.length
     }
     if (done > 0) hidden = before + hidden.slice(done)

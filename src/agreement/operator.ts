@@ -19,31 +19,46 @@ const BEFORE = /^(?:个体(?:工商户|经营|户)?|字号|经营者)+/u
 const BEHIND = /个体(?:工商户|经营|户)?$/u
 /** What a bracket says of a business: its form, or that it is made up for a demonstration. */
 const FORM = /^(?:(?:特殊)?普通合伙|有限合伙|个人独资(?:企业)?|虚构)$/u
-const LETTER = '[^\\s、，,；;/|：:（()）]'
-/** A name by itself; a bracket is part of it only between two letters, as in 江阴市（澄江）示例五金店. */
-const PART = new RegExp(`${LETTER}(?:${LETTER}|[（(]${LETTER}*[）)](?=${LETTER}))*`, 'gu')
+const BRACKETS: ReadonlySet<string> = new Set(['（', '(', '）', ')'])
+const OPENS = /[（(]$/u
+const CLOSES = /^[）)]/u
+/** Letters and digits without a blank or a mark, but for the dot between the parts of a person's name. */
+const RUN = /(?:[^\s\p{P}\p{S}\p{Cf}]|[·•‧・.．])+/gu
 
 /**
- * The name with all that does not read as that of a business as asterisks, one for one. What stands in brackets is looked at by
- * itself, unless the name goes on behind them: 示例小吃店（某某） and 某某（示例小吃店） both hold a person. Pure; never throws.
+ * The name with all that does not read as that of a business as asterisks, one for one. Each run between marks is looked at by itself,
+ * for 示例小吃店（某某） and 某某（示例小吃店） both hold a person; a bracket belongs to the business behind it, as in
+ * 江阴市（澄江）示例五金店. Pure; never throws.
  */
 export function hideOperator(name: string): string {
   const plain = simplified(name)
+  const runs = [...plain.matchAll(RUN)].map(({ 0: run, index }) => {
+    const from = index + (BEFORE.exec(run)?.[0].length ?? 0)
+    const behind = BEHIND.exec(plain.slice(from, index + run.length))
+    const to = behind === null ? index + run.length : from + behind.index
+    const text = plain.slice(from, Math.max(from, to))
+    const end = index + run.length
+    const isForm = FORM.test(text) && OPENS.test(plain.slice(0, index)) && CLOSES.test(plain.slice(end))
+    return { index, end, from, to, leaves: isForm || isBusiness(text), isForm }
+  })
+  for (let i = runs.length - 3; i >= 0; i -= 1) {
+    const [before, inside, after] = runs.slice(i, i + 3)
+    if (before === undefined || inside === undefined || after === undefined || !after.leaves || after.isForm) continue
+    const isBracketed =
+      BRACKETS.has(plain.slice(before.end, inside.index)) && BRACKETS.has(plain.slice(inside.end, after.index))
+    if (isBracketed) before.leaves = inside.leaves = true
+  }
   let done = 0
   let hidden = ''
-  for (const { 0: part, index } of plain.matchAll(PART)) {
-    const from = index + (BEFORE.exec(part)?.[0].length ?? 0)
-    const behind = BEHIND.exec(plain.slice(from, index + part.length))
-    const to = behind === null ? index + part.length : from + behind.index
-    if (from >= to || isBusiness(plain.slice(from, to))) continue
-    hidden += name.slice(done, from) + name.slice(from, to).replace(/[^（()）]/gu, '*')
+  for (const { from, to, leaves } of runs) {
+    if (from >= to || leaves) continue
+    hidden += name.slice(done, from) + '*'.repeat([...name.slice(from, to)].length)
     done = to
   }
   return hidden + name.slice(done)
 }
 
 function isBusiness(name: string): boolean {
-  if (FORM.test(name)) return true
   const length = [...name].length
   if (length < 3) return false
   if (PREMISES.test(name)) return true

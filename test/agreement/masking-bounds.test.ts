@@ -176,6 +176,9 @@ describe('the name behind a role', () => {
     ['（经营者：张三）的店', '（经营者：**）的店'],
     ['死者王五，家属赵六。', '死者**，家属**。'],
     ['死者王五家属赵六', '死者**家属**'],
+    ['股东张三、李四、王五出资', '股东**、**、**出资'],
+    ['负责人“张三”', '负责人“**”'],
+    ['负责人﹕张三。', '负责人﹕**。'],
     ['法定代表人张三丰经办人李四', '法定代表人***经办人**'],
   ])('is found however it is written: %s', (text, masked) => {
     expect(maskText(text)).toBe(masked)
@@ -263,6 +266,16 @@ describe('the name of an individual business', () => {
     ['（虚构人）示例小吃店', '（***）示例小吃店'],
     ['虚构（某某）人', '**（**）*'],
     ['虚构人）', '***）'],
+    ...['个体工商户', '个体', '。'].map(end => [`示例小吃店（虚构人）${end}`, `示例小吃店（***）${end}`] as const),
+    ['示例小吃店（虚构人）普通合伙', '示例小吃店（***）****'],
+    ['示例小吃店（虚构人）江阴', '示例小吃店（***）**'],
+    ['示例小吃店\u200b虚构人', '示例小吃店\u200b***'],
+    ...['【】', '〔〕', '[]', '{}', '《》', '“”', '﹙﹚'].map(
+      ([open, close]) => [`示例小吃店${open}虚构人${close}`, `示例小吃店${open}***${close}`] as const,
+    ),
+    ...['-', '—', '_', '&', '+', '\\', '!', '。'].map(
+      between => [`示例小吃店${between}虚构人`, `示例小吃店${between}***`] as const,
+    ),
     ['虚构人(示例五金店）', '***(示例五金店）'],
     ['虚构人（示例五金店)', '***（示例五金店)'],
     ...[' ', '、', '，', ',', '；', ';', '/', '|', '：', ':'].flatMap(between => [
@@ -307,5 +320,21 @@ describe('the one look at a text', () => {
   ])('sees in %s what may stand there, every time', (text, seen) => {
     expect(look(text)).toBe(seen)
     expect(look(text)).toBe(seen)
+  })
+})
+
+describe('a text of a peer', () => {
+  it.each([
+    ['blanks behind a role', `当事人${' '.repeat(200_000)}`],
+    ['roles', '当事人'.repeat(60_000)],
+    ['names in a row', `当事人${'张三、'.repeat(60_000)}`],
+    ['parts of a name', `当事人张三${'·某'.repeat(60_000)}`],
+    ['opened brackets', `负责人${'（'.repeat(200_000)}`],
+    ['names before blanks', `张三${' '.repeat(200_000)}（负责人）`],
+  ])('that is nothing but %s is read in a moment, however long', (_, text) => {
+    const began = performance.now()
+    maskField(text, 'content', 'enterprise')
+    maskHolder(text, 'individual-business')
+    expect(performance.now() - began).toBeLessThan(2_000)
   })
 })
