@@ -9,6 +9,7 @@ import { AskAnswer } from '#exchange/ask.ts'
 import { digest } from '#protocol/canonical.ts'
 import { ConfigurationError, type Fault } from '#protocol/fault.ts'
 import { Refusal } from '#protocol/refusal.ts'
+import type { Said } from '#protocol/said.ts'
 import { certsUsage, certsVerify } from '#trust/certs-command.ts'
 import { jsonFiles, readMembers } from '#trust/members.ts'
 import { askInside } from './department-call.ts'
@@ -28,12 +29,14 @@ import {
   ENV,
   type Exit,
   Failure,
+  inLines,
   needed,
   optional,
   optionsAlone,
   parse,
   settingsFrom,
   Usage,
+  withHint,
 } from './words.ts'
 
 // What only one command needs is loaded by that command: a gateway starts without the certificate maker and the demo.
@@ -107,7 +110,7 @@ const commands: Readonly<Record<string, Command>> = {
     zh: '核验证书路径',
     en: 'validate a certificate path',
     run: async ([sub, ...words]) => {
-      if (sub !== 'verify') throw new Usage('certs verify …')
+      if (sub !== 'verify') throw new Usage({ form: 'certs verify …' })
       return certsVerify(words, line => console.log(line))
     },
   },
@@ -134,16 +137,17 @@ async function init(words: string[]): Promise<Exit> {
     dir: option,
   })
   const [id, ...rest] = positionals
-  if (id === undefined || rest.length > 0) throw new Usage('one CITY')
+  if (id === undefined || rest.length > 0) throw new Usage({ zh: '请填写一个城市代码', en: 'one CITY' })
   const folder = optional(values, 'dir') ?? id
   const [zh, en, division, peer, endpoint] = ['zh', 'en', 'division', 'peer', 'endpoint'].map(name =>
     needed(values, name),
   )
-  if (!zh || !en || !division || !peer || !endpoint) throw new Usage('an option is empty')
-  if (cityId(id) === cityId(peer)) throw new Usage('--peer is another city')
-  if (!/^[0-9]{6}$/.test(division)) throw new Usage('--division has six digits (GB/T 2260)')
+  if (!zh || !en || !division || !peer || !endpoint) throw new Usage({ zh: '有选项为空', en: 'an option is empty' })
+  if (cityId(id) === cityId(peer)) throw new Usage({ zh: '--peer 应为另一个城市', en: '--peer is another city' })
+  if (!/^[0-9]{6}$/.test(division))
+    throw new Usage({ zh: '--division 为六位数字（GB/T 2260）', en: '--division has six digits (GB/T 2260)' })
   if (!URL.canParse(endpoint) || new URL(endpoint).protocol !== 'https:')
-    throw new Usage('--endpoint is an https:// address')
+    throw new Usage({ zh: '--endpoint 为 https:// 地址', en: '--endpoint is an https:// address' })
   const { initCity } = await import('./init.ts')
   const written = await initCity({ id, zh, en, division, peer, endpoint, folder })
   const env = join(folder, 'xinqiao.env')
@@ -172,7 +176,8 @@ async function init(words: string[]): Promise<Exit> {
 async function serve(words: string[]): Promise<Exit> {
   const values = optionsAlone(words, { env: { type: 'string' }, workers: { type: 'string' } })
   const workers = Number(optional(values, 'workers') ?? 1)
-  if (!Number.isInteger(workers) || workers < 1 || workers > 64) throw new Usage('--workers is a number from 1 to 64')
+  if (!Number.isInteger(workers) || workers < 1 || workers > 64)
+    throw new Usage({ zh: '--workers 为 1 至 64 的整数', en: '--workers is a number from 1 to 64' })
   const settings = settingsFrom(values)
   if (cluster.isWorker) return serveAsWorker(settings)
   const { promise, resolve } = Promise.withResolvers<void>()
@@ -238,7 +243,8 @@ async function askCommand(words: string[]): Promise<Exit> {
     json: { type: 'boolean' },
   })
   const [peer, ...subjects] = positionals
-  if (peer === undefined || subjects.length === 0) throw new Usage('a PEER and at least one CODE')
+  if (peer === undefined || subjects.length === 0)
+    throw new Usage({ zh: '请填写对方城市和至少一个统一社会信用代码', en: 'a PEER and at least one CODE' })
   const question = {
     peer: peer === 'all' ? '*' : peer,
     subjects,
@@ -288,15 +294,18 @@ function describeFaults({ faults, message }: ConfigurationError): string {
 async function agreement(words: string[]): Promise<Exit> {
   const { values, positionals } = parse(words, { env: { type: 'string' } })
   const [action, id] = positionals
-  if ((action !== 'sign' && action !== 'verify') || id === undefined) throw new Usage('agreement sign|verify ID')
+  if ((action !== 'sign' && action !== 'verify') || id === undefined)
+    throw new Usage({ form: 'agreement sign|verify ID' })
   const settings = settingsFrom(values)
   const folder = join(settings.config, 'agreements')
   const path = join(folder, `${id}.json`)
   if (!existsSync(path)) {
     const there = jsonFiles(folder).map(name => name.replace(/\.json$/, ''))
     throw new Failure(
-      `没有此协议 there is no such agreement: ${path}`,
-      there.length === 0 ? 'put its text there' : `there are: ${there.join(', ')}`,
+      { zh: `没有此协议：${path}`, en: `there is no such agreement: ${path}` },
+      there.length === 0
+        ? { zh: '把协议文本放在该处', en: 'put its text there' }
+        : { zh: `已有：${there.join('、')}`, en: `there are: ${there.join(', ')}` },
     )
   }
   const faults: Fault[] = []
@@ -308,8 +317,8 @@ async function agreement(words: string[]): Promise<Exit> {
     if (text === undefined) throw new ConfigurationError(faults)
     if (!text.parties.includes(settings.city))
       throw new Failure(
-        `${settings.city} is no party of ${id}`,
-        'Sign with the settings of a party, or correct the text',
+        { zh: `${settings.city} 不是协议 ${id} 的签署方`, en: `${settings.city} is no party of ${id}` },
+        { zh: '用签署方的设置签署，或更正协议文本', en: 'sign with the settings of a party, or correct the text' },
       )
     const { agreementFaults } = await import('./check.ts')
     faults.push(...(await agreementFaults(settings, id, Date.now())))
@@ -367,7 +376,7 @@ async function main([name, ...words]: string[]): Promise<Exit> {
   }
   const command = commands[name]
   try {
-    if (command === undefined) throw new Usage(`没有此命令 there is no command ${name}`)
+    if (command === undefined) throw new Usage({ zh: `没有命令 ${name}`, en: `there is no command ${name}` })
     return await command.run(words)
   } catch (error) {
     if (error instanceof Usage) {
@@ -380,47 +389,71 @@ async function main([name, ...words]: string[]): Promise<Exit> {
     }
     if (error instanceof Refusal) {
       const { public: said, detail, hint } = error
-      console.error(`${said.zh}\n${said.en}${detail === undefined ? '' : `\n${detail}`}\n提示 hint: ${hint}`)
+      console.error(withHint(detail === undefined ? inLines(said) : `${inLines(said)}\n${detail}`, hint))
       return 1
     }
     const { message, hint } = error instanceof Failure ? error : explained(error)
-    console.error(`${message}\n提示 hint: ${hint}`)
+    console.error(withHint(message, hint))
     return 1
   }
 }
 
 /** What the system said, by its code. */
-const system: Readonly<Record<string, string>> = {
-  ENOENT: 'there is no such file or folder; relative paths are taken from the folder you are in',
-  EACCES: 'this user may not; look at the owner and the mode of the file, or take a port above 1023',
-  EEXIST: 'it is there already and is not overwritten',
-  ENOTDIR: 'a part of the path is a file',
-  EISDIR: 'it is a folder',
-  ENOSPC: 'free space on the volume',
-  EROFS: 'the file system can only be read; name a folder on the data volume',
-  EADDRINUSE: 'another process listens there; end it, or choose another port in the settings',
-  EADDRNOTAVAIL: 'this machine has no such address; correct the settings',
-  ECONNREFUSED: 'nothing listens there; start the gateway with `xinqiao serve`, or correct the address',
-  ENOTFOUND: 'no such host; correct the address',
+const system: Readonly<Record<string, Said>> = {
+  ENOENT: {
+    zh: '没有此文件或目录；相对路径从当前目录算起',
+    en: 'there is no such file or folder; relative paths are taken from the folder you are in',
+  },
+  EACCES: {
+    zh: '当前用户没有权限；查看文件的所有者和权限，或改用 1023 以上的端口',
+    en: 'this user may not; look at the owner and the mode of the file, or take a port above 1023',
+  },
+  EEXIST: { zh: '已经存在，不予覆盖', en: 'it is there already and is not overwritten' },
+  ENOTDIR: { zh: '路径中有一段是文件', en: 'a part of the path is a file' },
+  EISDIR: { zh: '这是一个目录', en: 'it is a folder' },
+  ENOSPC: { zh: '腾出磁盘空间', en: 'free space on the volume' },
+  EROFS: {
+    zh: '该文件系统只读；改用数据盘上的目录',
+    en: 'the file system can only be read; name a folder on the data volume',
+  },
+  EADDRINUSE: {
+    zh: '该端口已被其他进程占用；结束该进程，或在设置中改用其他端口',
+    en: 'another process listens there; end it, or choose another port in the settings',
+  },
+  EADDRNOTAVAIL: { zh: '本机没有此地址；更正设置', en: 'this machine has no such address; correct the settings' },
+  ECONNREFUSED: {
+    zh: '该地址无服务在监听；用 `xinqiao serve` 启动网关，或更正地址',
+    en: 'nothing listens there; start the gateway with `xinqiao serve`, or correct the address',
+  },
+  ENOTFOUND: { zh: '没有此主机；更正地址', en: 'no such host; correct the address' },
   ...Object.fromEntries(
     [
       'DEPTH_ZERO_SELF_SIGNED_CERT',
       'SELF_SIGNED_CERT_IN_CHAIN',
       'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
       'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
-    ].map(code => [code, 'set NODE_EXTRA_CA_CERTS to the file of the authority that certified the gateway’s inside']),
+    ].map(code => [
+      code,
+      {
+        zh: '将 NODE_EXTRA_CA_CERTS 设为签发网关对内地址证书的机构的证书文件',
+        en: 'set NODE_EXTRA_CA_CERTS to the file of the authority that certified the gateway’s inside',
+      },
+    ]),
   ),
 }
 
 /** An error without its stack, and what to do about it. */
-function explained(error: unknown): { message: string; hint: string } {
+function explained(error: unknown): { message: string; hint: Said } {
   for (let each: unknown = error; each instanceof Error; each = each.cause) {
     const hint = 'code' in each ? system[String(each.code)] : undefined
     if (hint !== undefined) return { message: each.message, hint }
   }
   return {
     message: error instanceof Error ? error.message : String(error),
-    hint: 'this was not foreseen; please report it, with the words of the call',
+    hint: {
+      zh: '未曾预料到的错误；请连同所用的命令一并反馈',
+      en: 'this was not foreseen; please report it, with the words of the call',
+    },
   }
 }
 

@@ -27,16 +27,17 @@ export async function makeStaff({ data }: Settings): Promise<Person> {
 /** Says how to get in, and goes on saying the code, in one line where that is a terminal, until it is disposed. */
 export function showCode({ name, password, codeSecret }: Person, url: string): Disposable {
   stderr.write(`\n工作台 console  ${url}\n  用户名 name     ${name}\n  密码 password   ${password}\n`)
-  const line = () => {
-    const now = Date.now()
+  const line = (now = Date.now()) => {
     return `  验证码 code     ${codeAt(codeSecret, now)}  （${Math.ceil((STEP - (now % STEP)) / 1000)} s）`
   }
   if (!stderr.isTTY) {
     let timer: NodeJS.Timeout
     // Each code once, from the moment when it begins to serve.
+    let begins = Date.now()
     const say = () => {
-      stderr.write(`${line()}\n`)
-      timer = setTimeout(say, STEP - (Date.now() % STEP))
+      stderr.write(`${line(begins)}\n`)
+      begins += STEP - (begins % STEP)
+      timer = setTimeout(say, begins - Date.now())
     }
     say()
     return { [Symbol.dispose]: () => clearTimeout(timer) }

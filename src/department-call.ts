@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import type { z } from 'zod'
 import { Problem } from '#protocol/message.ts'
 import { refusals } from '#protocol/refusal.ts'
-import { Failure, needed, optional } from './words.ts'
+import { Failure, needed, optional, withHint } from './words.ts'
 
 /**
  * Posts to the inside surface that `--url` names, with the key in `--key-file`. Gives the answer, or undefined after printing the
@@ -24,17 +24,27 @@ export async function askInside<T>(
   const problem = Problem.safeParse(said)
   if (problem.success) {
     const { code, zh, detail } = problem.data
-    console.error(`${zh}\n${detail} (${code})\n提示 hint: ${refusals[code].hint}`)
+    console.error(withHint(`${zh}\n${detail} (${code})`, refusals[code].hint))
     return undefined
   }
   const answer = form.safeParse(said)
-  if (!answer.success) throw new Failure(`${response.url} does not answer as a gateway does`, 'Correct --url')
+  if (!answer.success)
+    throw new Failure(
+      { zh: `${response.url} 的应答不是网关的应答`, en: `${response.url} does not answer as a gateway does` },
+      { zh: '更正 --url', en: 'correct --url' },
+    )
   return answer.data
 }
 
 function keyIn(file: string): string {
   const key = readFileSync(file === '-' ? 0 : file, 'utf8').trim()
   if (!/^xq_[!-~]+$/.test(key))
-    throw new Failure(`${file} holds no department key`, 'Name the file that `xinqiao keys department` was written to')
+    throw new Failure(
+      { zh: `${file} 中没有部门密钥`, en: `${file} holds no department key` },
+      {
+        zh: '指定 `xinqiao keys department` 生成的文件',
+        en: 'name the file that `xinqiao keys department` was written to',
+      },
+    )
   return key
 }

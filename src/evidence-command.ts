@@ -11,15 +11,26 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { userInfo } from 'node:os'
-import { z } from 'zod'
 import type { Proof } from '#exchange/proof.ts'
-import type { Said } from '#exchange/proof-words.ts'
 import type { Selection } from '#ledger/bundle.ts'
 import { ConfigurationError, type Fault } from '#protocol/fault.ts'
 import { Refusal } from '#protocol/refusal.ts'
+import type { Said } from '#protocol/said.ts'
 import { readSubject } from '#protocol/subject.ts'
 import type { Exported } from './evidence.ts'
-import { type Command, cityId, ENV, type Exit, Failure, needed, optional, parse, settingsFrom, Usage } from './words.ts'
+import {
+  type Command,
+  cityId,
+  daysIn,
+  ENV,
+  type Exit,
+  Failure,
+  needed,
+  optional,
+  parse,
+  settingsFrom,
+  Usage,
+} from './words.ts'
 
 export const evidenceCommand: Command = {
   usage: [
@@ -61,7 +72,7 @@ async function evidence(words: string[]): Promise<Exit> {
   const [action, file, ...rest] = positionals
   if (action === 'export' && file === undefined) return await take(values)
   if (action === 'verify' && file !== undefined && rest.length === 0) return await verify(file, values)
-  throw new Usage('evidence export|verify')
+  throw new Usage({ form: 'evidence export|verify' })
 }
 
 type Values = Readonly<Record<string, unknown>>
@@ -74,10 +85,16 @@ async function take(values: Values): Promise<Exit> {
   const out = needed(values, 'out')
   const selection = selected(values)
   const by = optional(values, 'by') ?? account()
-  if (by.length < 1 || by.length > 80) throw new Usage('--by has 1 to 80 characters')
+  if (by.length < 1 || by.length > 80)
+    throw new Usage({ zh: '--by 为 1 至 80 个字符', en: '--by has 1 to 80 characters' })
   const wait = Number(optional(values, 'wait') ?? 20)
-  if (!Number.isInteger(wait) || wait < 0 || wait > 600) throw new Usage('--wait is a number of seconds up to 600')
-  if (existsSync(out)) throw new Failure(`已有此文件 it is there already: ${out}`, 'name another file')
+  if (!Number.isInteger(wait) || wait < 0 || wait > 600)
+    throw new Usage({ zh: '--wait 为秒数，不超过 600', en: '--wait is a number of seconds up to 600' })
+  if (existsSync(out))
+    throw new Failure(
+      { zh: `已有此文件：${out}`, en: `it is there already: ${out}` },
+      { zh: '另取一个文件名', en: 'name another file' },
+    )
   const settings = settingsFrom(values)
   const faults: Fault[] = []
   const { members, keys } = await readIdentity(settings, Date.now, faults)
@@ -87,24 +104,26 @@ async function take(values: Values): Promise<Exit> {
   // Evidence names enterprises: the file is its owner's alone from its first byte.
   const handle = openSync(unfinished, 'wx', 0o600)
   try {
-    const told = await mended(async () => {
-      await using ledger = await openLedgerAt(settings.ledger, settings.city)
-      await using store = await openLogStoreAt(settings.ledger)
-      return await exportEvidence({
-        ledger,
-        store,
-        members,
-        keys,
-        data: settings.data,
-        selection,
-        by,
-        now: Date.now,
-        patience: wait * 1000,
-        write: line => writeFileSync(handle, writeLine(line)),
-        progress,
-      })
+    await using ledger = await openLedgerAt(settings.ledger, settings.city)
+    await using store = await openLogStoreAt(settings.ledger)
+    const told = await exportEvidence({
+      ledger,
+      store,
+      members,
+      keys,
+      data: settings.data,
+      selection,
+      by,
+      now: Date.now,
+      patience: wait * 1000,
+      write: line => writeFileSync(handle, writeLine(line)),
+      progress,
     })
-    if (told === undefined) throw new Failure('没有符合条件的条目 nothing fits', 'choose other days, or another peer')
+    if (told === undefined)
+      throw new Failure(
+        { zh: '没有符合条件的条目', en: 'nothing fits' },
+        { zh: '另选日期或对方城市', en: 'choose other days, or another peer' },
+      )
     fsyncSync(handle)
     renameSync(unfinished, out)
     console.log(summary(out, told))
@@ -120,19 +139,13 @@ function account(): string {
   try {
     return userInfo().username
   } catch {
-    throw new Usage('--by NAME: this account has no name of its own')
+    throw new Usage({ zh: '请写 --by NAME：当前用户没有名称', en: '--by NAME: this account has no name of its own' })
   }
 }
 
 function selected(values: Values): Selection {
-  const day = (name: string) => {
-    const text = optional(values, name)
-    if (text !== undefined && !z.iso.date().safeParse(text).success)
-      throw new Usage(`--${name} is a day such as 2026-11-22`)
-    return text
-  }
-  const [from, to, peer, subject] = [day('from'), day('to'), optional(values, 'peer'), optional(values, 'subject')]
-  if (from !== undefined && to !== undefined && to < from) throw new Usage('--to is before --from')
+  const { from, to } = daysIn(values)
+  const [peer, subject] = [optional(values, 'peer'), optional(values, 'subject')]
   return {
     ...(from !== undefined && { from }),
     ...(to !== undefined && { to }),
@@ -145,18 +158,9 @@ function codeIn(text: string): string {
   try {
     return readSubject(text).uscc
   } catch (fault) {
-    if (fault instanceof Refusal) throw new Usage(`--subject: ${fault.public.en}`)
+    if (fault instanceof Refusal)
+      throw new Usage({ zh: `--subject：${fault.public.zh}`, en: `--subject: ${fault.public.en}` })
     throw fault
-  }
-}
-
-/** What an operator can mend is said in a sentence. */
-async function mended<T>(work: () => Promise<T>): Promise<T> {
-  try {
-    return await work()
-  } catch (fault) {
-    if (!(fault instanceof Refusal)) throw fault
-    throw new Failure(fault.detail ?? fault.public.en, fault.hint)
   }
 }
 
@@ -191,7 +195,11 @@ async function verify(file: string, values: Values): Promise<Exit> {
   const { faultWords } = await import('#exchange/proof-words.ts')
   const { linesOf } = await import('#ledger/bundle.ts')
   const root = needed(values, 'root')
-  if (!existsSync(file)) throw new Failure(`没有此文件 there is no such file: ${file}`, 'name a file of evidence')
+  if (!existsSync(file))
+    throw new Failure(
+      { zh: `没有此文件：${file}`, en: `there is no such file: ${file}` },
+      { zh: '指定证据文件', en: 'name a file of evidence' },
+    )
   const proof = await proveEvidence(linesOf(createReadStream(file)), await rootsIn(root), Date.now())
   console.log(values['json'] === true ? JSON.stringify(proof) : describe(file, proof, faultWords))
   return proof.verified ? 0 : 1
@@ -204,7 +212,10 @@ async function rootsIn(file: string) {
     return readCertificates(readFileSync(file, 'utf8'))
   } catch (fault) {
     if (!(fault instanceof Malformed)) throw fault
-    throw new Failure(`${file}: ${fault.message}`, 'name the PEM file of the federation’s root certificate')
+    throw new Failure(
+      { zh: `${file} 无法作为 PEM 证书读取`, en: `${file}: ${fault.message}` },
+      { zh: '指定联盟根证书的 PEM 文件', en: 'name the PEM file of the federation’s root certificate' },
+    )
   }
 }
 

@@ -5,7 +5,7 @@ import { startOfDay } from '#protocol/day.ts'
 import { Code } from '#protocol/message.ts'
 import { Refusal } from '#protocol/refusal.ts'
 import { holdsPersonalNumber, maskPersonalNumbers, readSubject, type Uscc } from '#protocol/subject.ts'
-import { type Exit, Failure, needed, optional, parse, settingsFrom, Usage } from './words.ts'
+import { daysIn, type Exit, Failure, needed, parse, settingsFrom, Usage } from './words.ts'
 
 const DAY = 86_400_000
 
@@ -26,7 +26,7 @@ export async function holdCommand(words: string[]): Promise<Exit> {
   await using ledger = await openLedgerAt(settings.ledger, settings.city, settings)
   const holds = await holdsOf(ledger)
   if (action === 'holds') {
-    if (hold !== undefined) throw new Usage('ledger holds')
+    if (hold !== undefined) throw new Usage({ form: 'ledger holds' })
     if (values['json'] === true) console.log(JSON.stringify([...holds.values()]))
     for (const each of values['json'] === true ? [] : holds.values()) {
       const about = each.subjects?.join(' ') ?? '全部主体 all subjects'
@@ -37,12 +37,17 @@ export async function holdCommand(words: string[]): Promise<Exit> {
     return 0
   }
   if (hold === undefined || rest.length > 0 || !(isName(hold) || holds.has(hold)))
-    throw new Usage(
-      `ledger ${action} NAME: letters, digits, dots and hyphens, a small letter or a digit first, no number of a person`,
-    )
+    throw new Usage({
+      zh: `ledger ${action} NAME：字母、数字、点和连字符，以小写字母或数字开头，不得含有个人号码`,
+      en: `ledger ${action} NAME: letters, digits, dots and hyphens, a small letter or a digit first, no number of a person`,
+    })
   if ((action === 'hold') === holds.has(hold)) {
-    const state = action === 'hold' ? '已有此保全 there is such a hold' : '没有此保全 there is no such hold'
-    throw new Failure(`${state}: ${hold}`, '`xinqiao ledger holds` lists those in force')
+    const [zh, en] =
+      action === 'hold' ? ['已有此保全', 'there is such a hold'] : ['没有此保全', 'there is no such hold']
+    throw new Failure(
+      { zh: `${zh}：${hold}`, en: `${en}: ${hold}` },
+      { zh: '`xinqiao ledger holds` 列出有效的保全', en: '`xinqiao ledger holds` lists those in force' },
+    )
   }
   const entry = {
     kind: 'held' as const,
@@ -66,7 +71,8 @@ function isName(hold: string): boolean {
 /** A text for the ledger, without the numbers of persons, of not more than so many characters. */
 function said(values: Readonly<Record<string, unknown>>, name: string, most: number): string {
   const text = maskPersonalNumbers(needed(values, name))
-  if (text.length === 0 || text.length > most) throw new Usage(`--${name} has 1 to ${most} characters`)
+  if (text.length === 0 || text.length > most)
+    throw new Usage({ zh: `--${name} 为 1 至 ${most} 个字符`, en: `--${name} has 1 to ${most} characters` })
   return text
 }
 
@@ -77,8 +83,8 @@ function subject(code: string): Uscc {
   } catch (error) {
     if (!(error instanceof Refusal)) throw error
     throw new Failure(
-      `--subject: ${error.public.zh} ${error.public.en}`,
-      'give the unified social credit code of a firm',
+      { zh: `--subject：${error.public.zh}`, en: `--subject: ${error.public.en}` },
+      { zh: '填企业的统一社会信用代码', en: 'give the unified social credit code of a firm' },
     )
   }
 }
@@ -86,17 +92,15 @@ function subject(code: string): Uscc {
 /** Of which subjects and days, both in Asia/Shanghai and included; what is not named is not narrowed. */
 function scopeOf(values: Readonly<Record<string, unknown>>) {
   const named = Array.isArray(values['subject']) ? values['subject'].map(String) : []
-  const [from, to] = [instantOf(optional(values, 'from')), instantOf(optional(values, 'to'))]
+  const { from, to } = daysIn(values)
   return {
     ...(named.length > 0 && { subjects: named.map(subject) }),
-    ...(from !== undefined && { from: new Date(from).toISOString() }),
-    ...(to !== undefined && { until: new Date(to + DAY).toISOString() }),
+    ...(from !== undefined && { from: new Date(beginOf(from)).toISOString() }),
+    ...(to !== undefined && { until: new Date(beginOf(to) + DAY).toISOString() }),
   }
 }
 
-function instantOf(day: string | undefined): number | undefined {
-  if (day === undefined) return undefined
-  const noon = Date.parse(`${day}T04:00:00Z`)
-  if (!/^[0-9]{4}-[0-9]{2}-[0-9]{2}$/.test(day) || Number.isNaN(noon)) throw new Usage('a day is written 2026-11-22')
-  return startOfDay(noon)
+/** The first instant of a day in Asia/Shanghai, epoch milliseconds. */
+function beginOf(day: string): number {
+  return startOfDay(Date.parse(`${day}T04:00:00Z`))
 }

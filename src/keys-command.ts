@@ -73,7 +73,7 @@ async function keys(words: string[]): Promise<Exit> {
     case 'department':
       return await department(first, settingsFrom(values), values)
     default:
-      throw new Usage('new, rotate, request, show, department, withdraw or departments')
+      throw new Usage({ form: 'keys new|rotate|request|show|department|withdraw|departments' })
   }
 }
 
@@ -81,12 +81,13 @@ type Values = Readonly<Record<string, unknown>>
 
 function use(text: string | undefined): Use {
   const found = uses.find(each => each === text)
-  if (found === undefined) throw new Usage(`one of ${uses.join(', ')}`)
+  if (found === undefined)
+    throw new Usage({ zh: `用途为下列之一：${uses.join('、')}`, en: `one of ${uses.join(', ')}` })
   return found
 }
 
 async function makeKey(first: string | undefined, city: string | undefined, values: Values): Promise<Exit> {
-  if (city === undefined) throw new Usage('keys new signing|transport|encryption|log CITY --dir FOLDER')
+  if (city === undefined) throw new Usage({ form: 'keys new signing|transport|encryption|log CITY --dir FOLDER' })
   const folder = needed(values, 'dir')
   const passphrase = passphraseIn(optional(values, 'passphrase-file'))
   if (first === 'log') {
@@ -121,7 +122,7 @@ Have the request certified and put the certificate into ${settings.certs}/; the 
 }
 
 async function request(use: Use, settings: Settings, values: Values): Promise<Exit> {
-  if (use === 'encryption') throw new Usage('an encryption key has no certificate')
+  if (use === 'encryption') throw new Usage({ zh: '加密密钥没有证书', en: 'an encryption key has no certificate' })
   const file = needed(values, 'key')
   const passphrase = passphraseIn(settings.passphrase)
   const { requestFor } = await import('#trust/request.ts')
@@ -196,7 +197,8 @@ async function write(
   }
   const { newKey } = await import('#trust/request.ts')
   const alg = optional(values, 'alg')
-  if (alg !== undefined && use === 'transport') throw new Usage('--alg is for signing keys')
+  if (alg !== undefined && use === 'transport')
+    throw new Usage({ zh: '--alg 只用于签名密钥', en: '--alg is for signing keys' })
   const { key, request } = await newKey(city, use, signingAlgorithm(alg))
   keep(path, key, passphrase)
   const requestPath = join(out, `${city}-${use}${suffix}.csr.pem`)
@@ -206,7 +208,11 @@ async function write(
 
 function signingAlgorithm(text: string | undefined): Algorithm {
   const found = algorithms.find(each => each === (text ?? 'ES256'))
-  if (found === undefined) throw new Usage(`--alg is one of ${algorithms.join(', ')}`)
+  if (found === undefined)
+    throw new Usage({
+      zh: `--alg 为下列之一：${algorithms.join('、')}`,
+      en: `--alg is one of ${algorithms.join(', ')}`,
+    })
   return found
 }
 
@@ -234,23 +240,34 @@ function departments(settings: Settings): Exit {
 }
 
 function withdraw(id: string | undefined, settings: Settings): Exit {
-  if (id === undefined) throw new Usage('an ID')
+  if (id === undefined) throw new Usage({ zh: '缺少部门代码', en: 'an ID is missing' })
   if (!withdrawKey(departmentsFile(settings), id))
-    throw new Failure(`there is no department ${id}`, '`xinqiao keys departments` lists them')
+    throw new Failure(
+      { zh: `没有部门 ${id}`, en: `there is no department ${id}` },
+      { zh: '`xinqiao keys departments` 列出全部部门', en: '`xinqiao keys departments` lists them' },
+    )
   console.log(`已撤销 withdrawn  ${id}`)
   return 0
 }
 
 async function department(id: string | undefined, settings: Settings, values: Values): Promise<Exit> {
-  if (id === undefined) throw new Usage('an ID')
+  if (id === undefined) throw new Usage({ zh: '缺少部门代码', en: 'an ID is missing' })
   const days = z.coerce.number().int().min(1).max(366).safeParse(needed(values, 'days'))
-  if (!days.success) throw new Usage('--days is 1 to 366')
-  if (!Code.safeParse(id).success) throw new Usage(`${id} is no department id: letters, digits, hyphens and dots`)
+  if (!days.success) throw new Usage({ zh: '--days 为 1 至 366', en: '--days is 1 to 366' })
+  if (!Code.safeParse(id).success)
+    throw new Usage({
+      zh: `${id} 不是部门代码：字母、数字、连字符和点`,
+      en: `${id} is no department id: letters, digits, hyphens and dots`,
+    })
   const purposes = needed(values, 'purposes').split(',')
   const { readCodes } = await import('./check.ts')
   const known = [...readCodes(settings.config).purposes.keys()]
   const unknown = purposes.filter(purpose => !known.includes(purpose))
-  if (unknown.length > 0) throw new Usage(`no such purpose: ${unknown.join(', ')}. There are: ${known.join(', ')}`)
+  if (unknown.length > 0)
+    throw new Usage({
+      zh: `没有此目的：${unknown.join('、')}。现有：${known.join('、')}`,
+      en: `no such purpose: ${unknown.join(', ')}. There are: ${known.join(', ')}`,
+    })
   const name = needed(values, 'name')
   const out = optional(values, 'out')
   // Taken before the key is made: one that cannot be kept would have withdrawn the one before it.

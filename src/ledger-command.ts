@@ -72,14 +72,15 @@ async function ledger(words: string[]): Promise<Exit> {
   const progress = inJson ? undefined : bar()
   switch (action) {
     case 'verify': {
-      if (first === undefined || !isOne) throw new Usage('ledger verify FILE|URL')
+      if (first === undefined || !isOne) throw new Usage({ form: 'ledger verify FILE|URL' })
       expectFile(first)
       const receipts = receiptsIn(optional(values, 'receipts'))
       return await mended(async () => tell(first, await verifyLedgerAt(first, { progress, receipts }), inJson))
     }
     case 'create': {
       const { ledger: place, city } = settingsFrom(values)
-      if (first !== undefined || !isPostgres(place)) throw new Usage('XINQIAO_LEDGER names no PostgreSQL')
+      if (first !== undefined || !isPostgres(place))
+        throw new Usage({ zh: 'XINQIAO_LEDGER 不是 PostgreSQL 地址', en: 'XINQIAO_LEDGER names no PostgreSQL' })
       return await mended(async () => {
         await createLedgerAt(place, city, optional(values, 'role'))
         console.log(`已建立 begun: ${shown(place)}`)
@@ -88,7 +89,7 @@ async function ledger(words: string[]): Promise<Exit> {
     }
     case 'grant': {
       if (first === undefined || second === undefined || !isTwo || !isPostgres(first))
-        throw new Usage('ledger grant URL ROLE')
+        throw new Usage({ form: 'ledger grant URL ROLE' })
       const { grantPostgresLedger } = await import('#ledger/postgres.ts')
       return await mended(async () => {
         await grantPostgresLedger(first, second)
@@ -97,7 +98,7 @@ async function ledger(words: string[]): Promise<Exit> {
       })
     }
     case 'upgrade': {
-      if (first === undefined || !isOne || !isPostgres(first)) throw new Usage('ledger upgrade URL')
+      if (first === undefined || !isOne || !isPostgres(first)) throw new Usage({ form: 'ledger upgrade URL' })
       const { upgradePostgresLedger } = await import('#ledger/postgres.ts')
       return await mended(async () => {
         console.log(`已升级 upgraded: 版本 from version ${await upgradePostgresLedger(first)}`)
@@ -105,32 +106,35 @@ async function ledger(words: string[]): Promise<Exit> {
       })
     }
     case 'move':
-      if (first === undefined || second === undefined || !isTwo) throw new Usage('ledger move FROM TO')
+      if (first === undefined || second === undefined || !isTwo) throw new Usage({ form: 'ledger move FROM TO' })
       expectFile(first)
       return await mended(async () => tell(second, await moveLedger(first, second, { progress }), inJson))
     case 'backup':
-      if (first === undefined || !isOne) throw new Usage('ledger backup FILE')
+      if (first === undefined || !isOne) throw new Usage({ form: 'ledger backup FILE' })
       return await mended(async () =>
         tell(first, await copyLedger(settingsFrom(values).ledger, first, { progress }), inJson),
       )
     case 'restore': {
-      if (first === undefined || !isOne) throw new Usage('ledger restore FILE')
+      if (first === undefined || !isOne) throw new Usage({ form: 'ledger restore FILE' })
       expectFile(first)
       const { ledger: place } = settingsFrom(values)
       return await mended(async () => tell(place, await copyLedger(first, place, { progress }), inJson))
     }
     default:
-      throw new Usage(
-        'ledger verify|create|grant|upgrade|move|backup|restore|hold|release|holds|proof|contradictions|acknowledge',
-      )
+      throw new Usage({
+        form: 'ledger verify|create|grant|upgrade|move|backup|restore|hold|release|holds|proof|contradictions|acknowledge',
+      })
   }
 }
 
 function expectFile(place: string): void {
   if (isPostgres(place) || existsSync(place)) return
   throw new Failure(
-    `没有此文件 there is no such file: ${place}`,
-    'name the file ledger.sqlite of a city, or postgres://…',
+    { zh: `没有此文件：${place}`, en: `there is no such file: ${place}` },
+    {
+      zh: '指定某市的日志文件 ledger.sqlite，或 postgres://…',
+      en: 'name the file ledger.sqlite of a city, or postgres://…',
+    },
   )
 }
 
@@ -140,10 +144,12 @@ async function mended(work: () => Promise<Exit>): Promise<Exit> {
     return await work()
   } catch (fault) {
     if (!(fault instanceof Refusal)) throw fault
-    throw new Failure(
-      fault.detail ?? fault.public.en,
-      'correct what is named, and call it again; nothing was taken away',
-    )
+    // The detail, which is for our own log, is in English alone.
+    const { detail, public: told } = fault
+    throw new Failure(detail === undefined ? told : { zh: '操作未完成，原因如下：', en: detail }, {
+      zh: '改正所指之处，再运行一次；没有丢失任何内容',
+      en: 'correct what is named, and call it again; nothing was taken away',
+    })
   }
 }
 
@@ -151,7 +157,10 @@ function receiptsIn(file: string | undefined): readonly Receipt[] {
   if (file === undefined) return []
   const read = z.array(Receipt).safeParse(JSON.parse(readFileSync(file, 'utf8')))
   if (read.success) return read.data
-  throw new Failure(`${file} holds no receipts`, 'a JSON array of receipts as they stand in answers')
+  throw new Failure(
+    { zh: `${file} 中没有回执`, en: `${file} holds no receipts` },
+    { zh: '应为 JSON 数组，各项为答复中的回执原样', en: 'a JSON array of receipts as they stand in answers' },
+  )
 }
 
 /** A bar on a terminal, one line that is written over; nothing where nobody looks. */

@@ -23,12 +23,12 @@ export async function ledgerLog(words: string[]): Promise<Exit> {
   await using store = await openLogStoreAt(settings.ledger)
   switch (action) {
     case 'proof': {
-      if (word === undefined || !/^(0|[1-9][0-9]{0,15})$/.test(word)) throw new Usage('ledger proof INDEX')
+      if (word === undefined || !/^(0|[1-9][0-9]{0,15})$/.test(word)) throw new Usage({ form: 'ledger proof INDEX' })
       const text = await proofOf(store, Number(word)).catch(error => {
         if (!(error instanceof RangeError)) throw error
         throw new Failure(
-          `没有覆盖该条目的检查点 no checkpoint covers entry ${word}`,
-          'a running gateway signs one each second',
+          { zh: `没有覆盖条目 ${word} 的检查点`, en: `no checkpoint covers entry ${word}` },
+          { zh: '网关运行时每秒签署一个检查点', en: 'a running gateway signs one each second' },
         )
       })
       const out = optional(values, 'out')
@@ -46,12 +46,12 @@ export async function ledgerLog(words: string[]): Promise<Exit> {
       return found.every(({ acknowledged }) => acknowledged !== undefined) ? 0 : 1
     }
     case 'acknowledge': {
-      if (word === undefined) throw new Usage('ledger acknowledge CITY --by NAME')
+      if (word === undefined) throw new Usage({ form: 'ledger acknowledge CITY --by NAME' })
       const city = cityId(word)
       if (city === settings.city) {
         throw new Failure(
-          '本市日志的矛盾不能以确认了结 ours is not put right by acknowledging',
-          'bring back the newest ledger',
+          { zh: '本市日志的矛盾不能以确认了结', en: 'ours is not put right by acknowledging' },
+          { zh: '换上最新的日志', en: 'bring back the newest ledger' },
         )
       }
       const faults: Fault[] = []
@@ -65,7 +65,7 @@ export async function ledgerLog(words: string[]): Promise<Exit> {
       return 0
     }
     default:
-      throw new Usage('ledger proof|contradictions|acknowledge')
+      throw new Usage({ form: 'ledger proof|contradictions|acknowledge' })
   }
 }
 

@@ -58,7 +58,7 @@ async function office(words: string[]): Promise<Exit> {
       .min(1)
       .max(400)
       .safeParse(optional(values, 'days') ?? '180')
-    if (!days.success) throw new Usage('--days is 1 to 400')
+    if (!days.success) throw new Usage({ zh: '--days 为 1 至 400', en: '--days is 1 to 400' })
     const { signRoll } = await import('./office.ts')
     const passphrase = optional(values, 'passphrase-file')
     console.log(
@@ -66,7 +66,7 @@ async function office(words: string[]): Promise<Exit> {
     )
     return 0
   }
-  if (action !== 'show') throw new Usage('new, sign or show')
+  if (action !== 'show') throw new Usage({ form: 'office new|sign|show' })
   const faults: Fault[] = []
   const members = await readMembers({ config, certs }, Date.now, faults)
   if (members === undefined || faults.length > 0) throw new ConfigurationError(faults)

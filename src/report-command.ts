@@ -1,6 +1,5 @@
 /** `xinqiao report`: a signed report is asked for, put on a page, and verified at a counter without any gateway. */
 import { readFileSync, writeFileSync } from 'node:fs'
-import { z } from 'zod'
 import { type Report, ReportFile } from '#exchange/report.ts'
 import { readJson } from '#protocol/json.ts'
 import { readCertificates, readCrls } from '#trust/certificate.ts'
@@ -8,7 +7,7 @@ import { Malformed } from '#trust/der.ts'
 import { Bundle } from '#trust/statement.ts'
 import { askInside } from './department-call.ts'
 import type { PublicMaterial, Verdict } from './report-proof.ts'
-import { type Command, type Exit, Failure, needed, optional, parse, Usage } from './words.ts'
+import { type Command, daysIn, type Exit, Failure, needed, optional, parse, Usage } from './words.ts'
 
 export const reportCommand: Command = {
   usage: [
@@ -60,25 +59,26 @@ async function report(words: string[]): Promise<Exit> {
     json: { type: 'boolean' },
   })
   const [first, file, ...rest] = positionals
-  if (first === undefined || rest.length > 0) throw new Usage('a CODE, or page FILE, or verify FILE')
+  if (first === undefined || rest.length > 0) throw new Usage({ form: 'report CODE | page FILE | verify FILE' })
   if (first === 'verify') {
-    if (file === undefined) throw new Usage('verify FILE')
+    if (file === undefined) throw new Usage({ form: 'report verify FILE' })
     return await verify(file, values)
   }
   if (first === 'page') {
-    if (file === undefined) throw new Usage('page FILE')
+    if (file === undefined) throw new Usage({ form: 'report page FILE' })
     await writePage(readReport(file), needed(values, 'out'))
     return 0
   }
-  if (file !== undefined) throw new Usage('one CODE: a report is on one enterprise')
+  if (file !== undefined)
+    throw new Usage({ zh: '只写一个代码：一份报告只关于一户企业', en: 'one CODE: a report is on one enterprise' })
   return await make(first, values)
 }
 
 type Values = Readonly<Record<string, unknown>>
 
 async function make(subject: string, values: Values): Promise<Exit> {
-  const [from, to] = [day(values, 'from'), day(values, 'to')]
-  if (to < from) throw new Usage('--to is before --from')
+  for (const name of ['from', 'to']) needed(values, name)
+  const { from = '', to = '' } = daysIn(values)
   const [out, page] = [optional(values, 'out'), optional(values, 'page')]
   const request = {
     subject,
@@ -105,16 +105,16 @@ function peerOf(text: string | undefined): string {
   return text === undefined || text === 'all' ? '*' : text
 }
 
-function day(values: Values, name: string): string {
-  const text = needed(values, name)
-  if (!z.iso.date().safeParse(text).success) throw new Usage(`--${name} is a day such as 2026-11-22`)
-  return text
-}
-
 function readReport(path: string): ReportFile {
   const file = ReportFile.safeParse(readJson(readFileSync(path, 'utf8')))
   if (file.success) return file.data
-  throw new Failure(`${path} 不是报告文件 is no report`, 'Name the JSON file that `xinqiao report --out` wrote')
+  throw new Failure(
+    { zh: `${path} 不是报告文件`, en: `${path} is no report` },
+    {
+      zh: '指定 `xinqiao report --out` 生成的 JSON 文件',
+      en: 'name the JSON file that `xinqiao report --out` wrote',
+    },
+  )
 }
 
 async function writePage(file: ReportFile, path: string): Promise<void> {
@@ -152,7 +152,10 @@ async function verify(path: string, values: Values): Promise<Exit> {
   const roots = needed(values, 'roots')
   const [crls, roll] = [optional(values, 'crls'), optional(values, 'roll')]
   if (roll !== undefined && crls === undefined)
-    throw new Usage('--roll needs --crls: a roll is proved with current lists')
+    throw new Usage({
+      zh: '--roll 须与 --crls 并用：名册要用现行吊销列表核验',
+      en: '--roll needs --crls: a roll is proved with current lists',
+    })
   const material: PublicMaterial = {
     roots: pemOf(roots, readCertificates),
     ...(crls !== undefined && { crls: pemOf(crls, readCrls) }),
@@ -184,14 +187,20 @@ function pemOf<T>(path: string, read: (pem: string) => T): T {
     return read(readFileSync(path, 'utf8'))
   } catch (error) {
     if (!(error instanceof Malformed)) throw error
-    throw new Failure(`${path}: ${error.message}`, 'Give the PEM file as the federation publishes it')
+    throw new Failure(
+      { zh: `${path} 无法作为 PEM 文件读取`, en: `${path}: ${error.message}` },
+      { zh: '使用联盟公布的 PEM 文件原样', en: 'give the PEM file as the federation publishes it' },
+    )
   }
 }
 
 function bundleIn(path: string): Bundle {
   const bundle = Bundle.safeParse(readJson(readFileSync(path, 'utf8')))
   if (bundle.success) return bundle.data
-  throw new Failure(`${path} 不是成员名册 is no roll`, 'Give the roll.json of the federation’s office')
+  throw new Failure(
+    { zh: `${path} 不是成员名册`, en: `${path} is no roll` },
+    { zh: '使用联盟办公室的 roll.json', en: 'give the roll.json of the federation’s office' },
+  )
 }
 
 function outline({ verified, file, digest, findings, limits }: Verdict) {

@@ -5,6 +5,7 @@ import { canonical, sha256 } from '#protocol/canonical.ts'
 import { readJson } from '#protocol/json.ts'
 import { limits as bounds } from '#protocol/message.ts'
 import { Refusal } from '#protocol/refusal.ts'
+import type { Said } from '#protocol/said.ts'
 import { type Anchors, type CertifiedKey, proveFormerKey } from '#trust/anchors.ts'
 import {
   type Certificate,
@@ -27,7 +28,6 @@ export type PublicMaterial = {
   readonly roll?: Bundle
 }
 
-type Said = { readonly zh: string; readonly en: string }
 type Finding = Said & { readonly ok: boolean }
 
 export type Verdict = {

@@ -19,7 +19,11 @@ export function readRows(bytes: Uint8Array): readonly LocalRow[] {
   const text = decoded(bytes)
   const start = text.trimStart().charAt(0)
   const rows = start === '[' || start === '{' ? jsonRows(text) : csvRows(text)
-  if (rows.length === 0) throw new Failure('文件里没有数据行 the file has no rows', 'Export at least one row')
+  if (rows.length === 0)
+    throw new Failure(
+      { zh: '文件里没有数据行', en: 'the file has no rows' },
+      { zh: '至少导出一行', en: 'export at least one row' },
+    )
   return rows
 }
 
@@ -33,8 +37,14 @@ function decoded(bytes: Uint8Array): string {
     } catch {}
   }
   throw new Failure(
-    '文件编码无法识别 the encoding of the file is neither UTF-8 nor GB18030',
-    'Save it as CSV UTF-8; a workbook (.xlsx) is not read',
+    {
+      zh: '文件编码既不是 UTF-8 也不是 GB18030',
+      en: 'the encoding of the file is neither UTF-8 nor GB18030',
+    },
+    {
+      zh: '另存为 CSV UTF-8；不能读取工作簿（.xlsx）',
+      en: 'save it as CSV UTF-8; a workbook (.xlsx) is not read',
+    },
   )
 }
 
@@ -44,9 +54,13 @@ function jsonRows(text: string): readonly LocalRow[] {
   const rows = Rows.safeParse(values)
   if (rows.success) return rows.data
   const [row = 0, column = ''] = rows.error.issues[0]?.path ?? []
+  const [line, at] = [Number(row) + 1, column === '' ? '' : ` ${String(column)}`]
   throw new Failure(
-    `第 ${Number(row) + 1} 行${String(column)}不是一行数据 row ${Number(row) + 1} ${String(column)} is no row of texts, numbers and nulls`,
-    'A row is an object: column to value',
+    {
+      zh: `第 ${line} 行${at}：不是由文本、数字和 null 组成的一行`,
+      en: `row ${line}${at} is no row of texts, numbers and nulls`,
+    },
+    { zh: '每行为一个对象：列名对应值', en: 'a row is an object: column to value' },
   )
 }
 
@@ -57,8 +71,8 @@ function lines(text: string): unknown[] {
     const value = parsed(line)
     if (value === undefined)
       throw new Failure(
-        `第 ${i + 1} 行不是 JSON line ${i + 1} is no JSON`,
-        'Write one object a line, or one array of objects',
+        { zh: `第 ${i + 1} 行不是 JSON`, en: `line ${i + 1} is no JSON` },
+        { zh: '每行写一个对象，或整个写成对象的数组', en: 'write one object a line, or one array of objects' },
       )
     return [value]
   })
@@ -82,12 +96,15 @@ function csvRows(text: string): readonly LocalRow[] {
     const rows: unknown = parse(text, { delimiter, columns: names, skip_empty_lines: true, bom: true })
     return Rows.parse(rows)
   } catch (error) {
-    if (error instanceof CsvError)
-      throw new Failure(
-        `CSV 格式有误 the CSV is not well formed: ${error.message}`,
-        'Export it again; quotes inside a cell are doubled',
-      )
-    throw error
+    if (!(error instanceof CsvError)) throw error
+    const { lines } = error
+    throw new Failure(
+      {
+        zh: `CSV 格式有误${typeof lines === 'number' ? `：第 ${lines} 行` : ''}`,
+        en: `the CSV is not well formed: ${error.message}`,
+      },
+      { zh: '重新导出；单元格内的引号要写成两个', en: 'export it again; quotes inside a cell are doubled' },
+    )
   }
 }
 
@@ -95,6 +112,9 @@ function names(head: readonly string[]): string[] {
   const clean = head.map(name => name.trim())
   const twice = clean.find((name, i) => clean.indexOf(name) !== i)
   if (twice !== undefined)
-    throw new Failure(`列名重复 the column ${twice} stands twice in the first line`, 'Give every column its own name')
+    throw new Failure(
+      { zh: `第一行中列名 ${twice} 重复`, en: `the column ${twice} stands twice in the first line` },
+      { zh: '每一列各用不同的列名', en: 'give every column its own name' },
+    )
   return clean
 }

@@ -45,7 +45,7 @@ async function staff(words: string[]): Promise<Exit> {
     json: { type: 'boolean' },
   })
   const [action, given, ...rest] = positionals
-  if (rest.length > 0) throw new Usage('one NAME')
+  if (rest.length > 0) throw new Usage({ zh: '只写一个用户名', en: 'one NAME' })
   const settings = settingsFrom(values)
   if (settings.staff.provider !== undefined)
     console.error('注意：已配置统一身份认证，本地账户不起作用。Note: there is a provider; local accounts do not hold.')
@@ -73,7 +73,7 @@ async function staff(words: string[]): Promise<Exit> {
     case 'list':
       return list(known, values['json'] === true)
     default:
-      throw new Usage('new, reset, role, remove or list')
+      throw new Usage({ form: 'staff new|reset|role|remove|list' })
   }
 }
 
@@ -85,11 +85,15 @@ async function write(
   values: Values,
 ): Promise<Exit> {
   const chosen = chosenPassword(optional(values, 'password-file'), name)
-  if (values['passkey'] === true && chosen !== undefined) throw new Usage('a passkey or a password, not both')
+  if (values['passkey'] === true && chosen !== undefined)
+    throw new Usage({ zh: '通行密钥和密码只能选一种', en: 'a passkey or a password, not both' })
   if (values['passkey'] === true && settings.staff.origin === undefined)
     throw new Failure(
-      '没有工作台地址 there is no address for passkeys to belong to',
-      'set XINQIAO_STAFF_ORIGIN to the address that staff type in',
+      { zh: '没有通行密钥所属的工作台地址', en: 'there is no address for passkeys to belong to' },
+      {
+        zh: '将 XINQIAO_STAFF_ORIGIN 设为工作人员在浏览器中输入的地址',
+        en: 'set XINQIAO_STAFF_ORIGIN to the address that staff type in',
+      },
     )
   const password = chosen ?? newPassword()
   const means: Means = values['passkey'] === true ? { kind: 'passkey' } : { kind: 'password', password }
@@ -98,7 +102,10 @@ async function write(
     role === undefined ? await known.reset(name, means, Date.now()) : await known.make(name, role, means, Date.now())
   if (shown === undefined && action === 'reset') throw missing(name)
   if (shown === undefined)
-    throw new Failure(`已有此账户 there is an account ${name} already`, '`staff reset` makes its credentials anew')
+    throw new Failure(
+      { zh: `已有账户 ${name}`, en: `there is an account ${name} already` },
+      { zh: '`xinqiao staff reset` 重新生成其登录凭据', en: '`xinqiao staff reset` makes its credentials anew' },
+    )
   console.log(action === 'new' ? `已建立 made  ${name}  ${role}` : `已重置 reset  ${name}`)
   await show(shown, name, chosen === undefined ? password : undefined, settings)
   console.error('以上内容只显示这一次，请交给本人。This is shown this once; hand it to its owner.')
@@ -147,32 +154,48 @@ const meant: Readonly<Record<string, string>> = {
 }
 
 function nameFrom(text: string | undefined, read: (text: string) => string | undefined): string {
-  if (text === undefined) throw new Usage('a NAME')
+  if (text === undefined) throw new Usage({ zh: '缺少用户名', en: 'a NAME is missing' })
   const name = read(text)
   if (name === undefined)
-    throw new Usage('a NAME has 1 to 40 letters, digits, Chinese characters, . _ - and no number of a person')
+    throw new Usage({
+      zh: '用户名为 1 至 40 个字母、数字、汉字或 . _ -，不得含有个人号码',
+      en: 'a NAME has 1 to 40 letters, digits, Chinese characters, . _ - and no number of a person',
+    })
   return name
 }
 
 function roleFrom(text: string): Role {
   if (text === 'viewer' || text === 'auditor' || text === 'operator') return text
-  throw new Usage('--role is viewer, auditor or operator')
+  throw new Usage({ zh: '--role 为 viewer、auditor 或 operator', en: '--role is viewer, auditor or operator' })
 }
 
 function chosenPassword(file: string | undefined, name: string): string | undefined {
   if (file === undefined) return undefined
-  if ((statSync(file).mode & 0o077) !== 0) throw new Failure('others may read the password', `chmod 600 ${file}`)
+  if ((statSync(file).mode & 0o077) !== 0)
+    throw new Failure(
+      { zh: '其他用户可以读取该密码文件', en: 'others may read the password' },
+      { zh: `运行 chmod 600 ${file}`, en: `run chmod 600 ${file}` },
+    )
   const [password = ''] = readFileSync(file, 'utf8').split('\n', 1)
   if (password.length < length.least || password.length > length.most)
     throw new Failure(
-      `密码须有 ${length.least} 至 ${length.most} 个字符 a password has ${length.least} to ${length.most} characters`,
-      'write a longer one in the first line of the file',
+      {
+        zh: `密码须有 ${length.least} 至 ${length.most} 个字符`,
+        en: `a password has ${length.least} to ${length.most} characters`,
+      },
+      { zh: '在文件第一行另写一个这样长的密码', en: 'write one of that length in the first line of the file' },
     )
   if (password.toLowerCase().includes(name))
-    throw new Failure('密码不得包含用户名 the password holds the name', 'choose another')
+    throw new Failure(
+      { zh: '密码不得包含用户名', en: 'the password holds the name' },
+      { zh: '另设密码', en: 'choose another' },
+    )
   return password
 }
 
 function missing(name: string): Failure {
-  return new Failure(`没有此账户 there is no account ${name}`, '`xinqiao staff list` lists them')
+  return new Failure(
+    { zh: `没有账户 ${name}`, en: `there is no account ${name}` },
+    { zh: '`xinqiao staff list` 列出全部账户', en: '`xinqiao staff list` lists them' },
+  )
 }

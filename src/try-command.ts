@@ -2,10 +2,11 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { ConfigurationError } from '#protocol/fault.ts'
+import type { Said } from '#protocol/said.ts'
 import type { MappingForm } from '#schema/format.ts'
 import type { LocalRow } from '#schema/text.ts'
 import type { Trial } from './trial.ts'
-import { type Command, type Exit, Failure, needed, optional, parse, Usage } from './words.ts'
+import { type Command, type Exit, Failure, needed, optional, optionsAlone } from './words.ts'
 
 export const tryCommand: Command = {
   usage: ['try --mapping FILE --rows FILE [--table NAME] [--vocabulary FOLDER] [--json]'],
@@ -25,14 +26,13 @@ export const tryCommand: Command = {
 
 async function run(words: string[]): Promise<Exit> {
   const option = { type: 'string' } as const
-  const { values, positionals } = parse(words, {
+  const values = optionsAlone(words, {
     mapping: option,
     rows: option,
     table: option,
     vocabulary: option,
     json: { type: 'boolean' },
   })
-  if (positionals.length > 0) throw new Usage(`${positionals.join(' ')} belongs to no option`)
   const file = needed(values, 'mapping')
   const rows = readFileSync(needed(values, 'rows'))
   const json = values['json'] === true
@@ -50,7 +50,7 @@ async function run(words: string[]): Promise<Exit> {
     const read = readRows(rows)
     const named = optional(values, 'table')
     if (named !== undefined && !mapping.tables.has(named))
-      throw new Failure(`映射中没有此表 the mapping has no table ${named}`, names(form))
+      throw new Failure({ zh: `映射中没有表 ${named}`, en: `the mapping has no table ${named}` }, tablesIn(form))
     const trials: Trial[] = []
     for (const table of named === undefined ? tablesOf(form, read) : [named])
       trials.push(await tryRows({ form, mapping }, table, read, Date.now()))
@@ -70,7 +70,10 @@ function vocabularyBeside(mapping: string): string {
   return existsSync(beside) ? beside : join(import.meta.dirname, '..', 'federation-config', 'vocabulary')
 }
 
-const names = ({ tables }: MappingForm) => `there are: ${Object.keys(tables).join(', ')}`
+function tablesIn({ tables }: MappingForm): Said {
+  const names = Object.keys(tables)
+  return { zh: `映射中的表：${names.join('、')}`, en: `there are: ${names.join(', ')}` }
+}
 
 /**
  * The tables of the mapping that the rows are of: those of the one database table whose columns the rows have more of than of any
@@ -84,15 +87,20 @@ function tablesOf(form: MappingForm, rows: readonly LocalRow[]): readonly string
     return { name, database: `${source} ${table}`, known, lacking: own.length - known }
   })
   const [best] = fits.toSorted((a, b) => b.known - a.known || a.lacking - b.lacking)
-  if (best === undefined || best.known === 0)
+  if (best === undefined || best.known === 0) {
+    const { zh, en } = tablesIn(form)
     throw new Failure(
-      '这些列不属于映射中的任何表 no table of the mapping has these columns',
-      `columns are matched by name; ${names(form)}`,
+      { zh: '这些列不属于映射中的任何表', en: 'no table of the mapping has these columns' },
+      { zh: `列按列名对应；${zh}`, en: `columns are matched by name; ${en}` },
     )
+  }
   const rival = fits.find(
     ({ database, known, lacking }) => database !== best.database && known === best.known && lacking === best.lacking,
   )
   if (rival !== undefined)
-    throw new Failure(`两张表都符合 the rows fit ${best.name} and ${rival.name}`, 'name one with --table')
+    throw new Failure(
+      { zh: `${best.name} 和 ${rival.name} 两张表都符合`, en: `the rows fit ${best.name} and ${rival.name}` },
+      { zh: '用 --table 指定一张', en: 'name one with --table' },
+    )
   return fits.filter(({ database }) => database === best.database).map(({ name }) => name)
 }

@@ -705,7 +705,9 @@ describe('the command', () => {
     const env = settings('jiangyin')
     const nowhere = join(folder(), 'nowhere')
     await expect(run('verify', nowhere, '--root', nowhere)).rejects.toThrow('no such file')
-    await expect(run('export', '--out', nowhere, '--peer', 'jimo', '--env', env)).rejects.toThrow('nothing fits')
+    await expect(run('export', '--out', nowhere, '--peer', 'jimo', '--env', env)).rejects.toThrow(
+      '没有符合条件的条目\nnothing fits',
+    )
   })
 })
 

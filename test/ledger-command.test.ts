@@ -111,7 +111,7 @@ describe('the ledger of a city', () => {
     const by = ['--by', '周法官', '--reason', '（2026）苏0281行初1号', '--env', env]
     const scope = ['--subject', '91320281250344877K', '--from', '2026-11-01', '--to', '2026-11-22']
     expect(await run('hold', 'case-1', ...scope, ...by)).toBe(0)
-    await expect(run('hold', 'case-1', ...by)).rejects.toThrow('there is such a hold')
+    await expect(run('hold', 'case-1', ...by)).rejects.toThrow('已有此保全：case-1\nthere is such a hold: case-1')
     expect(await run('holds', '--json', '--env', env)).toBe(0)
     expect(JSON.parse(printed.at(-1) ?? '')).toMatchObject([
       {
@@ -127,7 +127,7 @@ describe('the ledger of a city', () => {
     await expect(run('release', 'case-1', ...by)).rejects.toThrow('no such hold')
     expect(await run('holds', '--env', env)).toBe(0)
     expect(printed.at(-1)).toContain('no hold is in force')
-    await expect(run('hold', 'case-2', '--by', 'x', '--env', env)).rejects.toThrow('reason')
+    await expect(run('hold', 'case-2', '--by', 'x', '--env', env)).rejects.toThrow('缺少 --reason\n--reason is missing')
   })
 
   it('is held under no name that an entry does not take, or that is the number of a person, and of no person', async () => {
@@ -139,6 +139,12 @@ describe('the ledger of a city', () => {
       await expect(run('hold', name, ...by), name).rejects.toThrow(Usage)
     await expect(run('hold', 'case', '--subject', '110101199003077758', ...by)).rejects.toThrow(Failure)
     await expect(run('hold', 'case', '--by', '周法官', '--reason', '', '--env', env)).rejects.toThrow(Usage)
+    for (const days of [
+      ['--from', '2026-02-30'],
+      ['--to', '22.11.2026'],
+      ['--from', '2026-11-22', '--to', '2026-11-01'],
+    ])
+      await expect(run('hold', 'case', ...days, ...by), days.join(' ')).rejects.toThrow(Usage)
     await expect(run('hold', 'case', '--by', '周'.repeat(81), '--reason', 'x', '--env', env)).rejects.toThrow(Usage)
     expect(await verifyLedgerAt(file)).toMatchObject({ verified: true, entries: 0 })
   })
@@ -180,7 +186,7 @@ describe('the ledger of a city', () => {
     expect(await run('verify', file, '--receipts', receipts)).toBe(1)
     expect(printed.at(-1)).toContain('receipt-broken #1')
     writeFileSync(receipts, '{}')
-    await expect(run('verify', file, '--receipts', receipts)).rejects.toThrow('holds no receipts')
+    await expect(run('verify', file, '--receipts', receipts)).rejects.toThrow(/中没有回执\n.*holds no receipts$/)
     execute(file, 'DROP TRIGGER entry_not_updated')
     expect(await run('verify', file)).toBe(1)
     expect(printed.at(-1)).toContain('schema-changed')
@@ -194,11 +200,11 @@ describe('the ledger of a city', () => {
     ['an unknown action', ['burn', 'a']],
     ['an unknown option', ['verify', 'a', '--force']],
   ])('needs the words of a call: %s', async (_, words) => {
-    await expect(run(...words)).rejects.toThrow(/ledger|Unknown/)
+    await expect(run(...words)).rejects.toThrow(/^ledger|^选项有误：\nUnknown/)
   })
 
   it('that is not there is said so', async () => {
     await expect(run('verify', join(folder, 'nowhere.sqlite'))).rejects.toThrow('no such file')
-    await expect(run('verify', 'postgres://x@127.0.0.1:1/x')).rejects.toThrow('ECONNREFUSED')
+    await expect(run('verify', 'postgres://x@127.0.0.1:1/x')).rejects.toThrow(/^操作未完成，原因如下：\n.*ECONNREFUSED/)
   })
 })

@@ -13,7 +13,8 @@ import type { LocalRow } from '#schema/text.ts'
 import { describeTrial } from '../src/describe-trial.ts'
 import { readRows } from '../src/rows.ts'
 import { tryRows } from '../src/trial.ts'
-import { cellText, cityNames, demoTables, mappingFile, vocabulary } from './schema/cities.ts'
+import { cellText } from '../src/demo-tables.ts'
+import { cityNames, demoTables, mappingFile, vocabulary } from './schema/cities.ts'
 import { cityDatabase } from './schema/lookup.ts'
 import { mistakes, shownMistakes, shownTrial, xingwanMapping, xingwanRows } from './xingwan.ts'
 
@@ -116,14 +117,19 @@ describe('a file of rows', () => {
   })
 
   it.each([
-    ['without rows', 'a,b\n', /no rows/],
-    ['with a column named twice', 'a,a\n1,2\n', /column a stands twice/],
-    ['with a row of another length', 'a,b\n1\n', /line 2/],
-    ['with a quote that does not end', 'a,b\n"1,2\n', /[Qq]uote/],
-    ['with a line that is no JSON', '{"a":1}\n{"a":\n', /line 2 is no JSON/],
-    ['with an object in a cell', '[{"a":{"b":1}}]', /row 1 a is no row/],
-    ['that is a workbook', Buffer.from([0x50, 0x4b, 3, 4, 0xff, 0xff, 0xff]), /neither UTF-8 nor GB18030/],
-  ])('%s is refused with the place', (_, text, says) => {
+    ['without rows', 'a,b\n', /没有数据行\n.*no rows/],
+    ['with a column named twice', 'a,a\n1,2\n', /列名 a 重复\n.*column a stands twice/],
+    ['with a row of another length', 'a,b\n1\n', /第 2 行\n.*line 2/],
+    ['with a quote that does not end', 'a,b\n"1,2\n', /第 2 行\n.*[Qq]uote.*line 2/],
+    ['with a line that is no JSON', '{"a":1}\n{"a":\n', /第 2 行不是 JSON\n.*line 2 is no JSON/],
+    ['with an object in a cell', '[{"a":{"b":1}}]', /第 1 行 a：不是.*\n.*row 1 a is no row/],
+    ['with a value in the place of a row', '[{"a":1},2]', /第 2 行：不是.*\n.*row 2 is no row/],
+    [
+      'that is a workbook',
+      Buffer.from([0x50, 0x4b, 3, 4, 0xff, 0xff, 0xff]),
+      /文件编码.*\n.*neither UTF-8 nor GB18030/,
+    ],
+  ])('%s is refused with the place, a line in each language', (_, text, says) => {
     expect(() => readRows(Buffer.from(text))).toThrow(says)
   })
 })
@@ -294,7 +300,7 @@ describe.each(cityNames)('the rows of %s', city => {
     const subjects = new Set<string>()
     const tried = new Set<string>()
     for (const [name, { table, source }] of parts.mapping.tables) {
-      const held = demoTables(city).filter(each => each.table === table && (each.source ?? 'city') === source)
+      const held = demoTables(city).filter(each => each.table === table && each.source === source)
       for (const { columns, rows } of held) {
         const texts = rows.map(row =>
           Object.fromEntries(Object.keys(columns).map(column => [column, textOf(row[column])])),
@@ -377,13 +383,13 @@ describe('the command', () => {
       'with a file that is not there',
       ['--mapping', 'xingwan.json', '--rows', 'nowhere.csv'],
       1,
-      /nowhere\.csv[\s\S]*hint/,
+      /nowhere\.csv.*\n提示：没有此文件或目录.*\nhint: there is no such file or folder/,
     ],
     [
       'with a table that is not there',
       ['--mapping', 'xingwan.json', '--rows', 'penal.csv', '--table', 't99'],
       1,
-      /no table t99[\s\S]*t07_penal/,
+      /^映射中没有表 t99\nthe mapping has no table t99\n提示：映射中的表：.*t07_penal.*\nhint: there are: .*t07_penal/,
     ],
     [
       'with columns of no table',

@@ -146,6 +146,6 @@ const words = spoken({
   gone: { zh: '结果已不再保留', en: 'This answer is no longer kept' },
   goneWhy: {
     zh: '结果只保留一段时间，且只供查询人本人查看；查询本身见“发出的查询”。',
-    en: 'Answers are kept for a while and for who asked alone; the question itself stands under Outbound.',
+    en: 'Answers are kept for a while and for who asked alone; the question itself stands under Sent questions.',
   },
 })

@@ -111,7 +111,7 @@ export function codesAgain(lines: readonly Line[]): string {
 /** What was refused, with what the operator can do about it, which is for our own staff to know. */
 export function refusedNote({ code, hint }: Refusal, c: Visit): Markup {
   const language = c.get('language')
-  return trouble(refusals[code][language], words[language].hint(hint, code))
+  return trouble(refusals[code][language], words[language].hint(hint[language], code))
 }
 
 export type Status = NonNullable<Parameters<typeof page>[1]['status']>
@@ -123,7 +123,7 @@ export function statusOf({ status }: Refusal): Status {
 
 const words = spoken({
   hint: (hint: string, code: string) => ({
-    zh: `请按上述原因修改后再试。仍不能解决的，把这条英文技术提示告诉网关管理人员：${hint} (${code})`,
+    zh: `请按上述原因修改后再试。仍不能解决的，把这条技术提示告诉网关管理人员：${hint}（${code}）`,
     en: `${hint} (${code})`,
   }),
   everybody: { zh: '所有有协议的城市', en: 'All with an agreement' },

@@ -58,7 +58,7 @@ export function yesterdaysRefusals(yesterday: Day, c: Visit): Markup | '' {
   const refused = counts.filter(({ direction, outcome }) => direction === 'in' && outcome === 'refused')
   if (refused.length === 0) return ''
   const text = words[c.get('language')].refusedYesterday(countOf(sum(refused), c.get('language')))
-  return html` <a class="button" href="${logOf('in', yesterday, { outcome: 'refused' })}">${text}</a>`
+  return html`<a class="button" href="${logOf('in', yesterday, { outcome: 'refused' })}">${text}</a>`
 }
 
 const outcomesOf = { in: ['answered', 'refused'], out: ['answered', 'refused', 'unknown', 'declined'] } as const
@@ -94,7 +94,7 @@ export function direction(way: 'in' | 'out', counts: readonly Count[], day: Day,
     return html`<section class="sheet"><h2>${title}</h2>${empty(t.quiet, way === 'in' ? t.quietIn : t.quietOut)}</section>`
   }
   const query = new URLSearchParams(day.name === 'yesterday' ? { day: 'yesterday' } : {})
-  return html`<section class="sheet"><h2>${title}</h2>
+  return html`<section class="sheet"><h2>${title}</h2><p class="soft small">${way === 'in' ? t.countsIn : t.countsOut}</p>
 <figure>${picture(way, query, t.byHourOf(title))}</figure>
 <details><summary>${t.byHour}</summary>${hourTable(counts, way, day, c)}</details>
 ${countTable(counts, way, day, 'peer', c)}
@@ -178,6 +178,14 @@ const words = spoken({
   quietOut: {
     zh: '本市部门向其他城市查询后，数量显示在这里。',
     en: 'Once our departments ask other cities, counts appear here.',
+  },
+  countsIn: {
+    zh: '“已答复”包括部分答复，以及所查主体均未受理的答复。',
+    en: '“Answered” includes what was answered in part, or for no subject.',
+  },
+  countsOut: {
+    zh: '向几个城市查询，计几次。',
+    en: 'A question to several cities counts once for each.',
   },
   byHour: { zh: '按小时的数字', en: 'Figures by hour' },
   byHourOf: (title: string) => ({

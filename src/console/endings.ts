@@ -1,7 +1,7 @@
 /** Everything that holds until a day and no longer, with its day, the nearest first: so that no end comes unseen. */
 import type { City } from '#exchange/city.ts'
+import type { Said } from '#protocol/said.ts'
 import { newestLists } from '#trust/anchors.ts'
-import type { Said } from './words.ts'
 
 export type Ending = {
   readonly what: Said
@@ -14,7 +14,13 @@ export type Ending = {
 
 const DAY = 86_400_000
 /** What is renewed every week may be near its end for most of its life; an agreement takes months to renew. */
-const notice = { list: 2 * DAY, roll: 5 * DAY, certificate: 30 * DAY, agreement: 90 * DAY } as const
+export const noticeDays = { list: 2, roll: 5, certificate: 30, agreement: 90 } as const
+const notice = {
+  list: noticeDays.list * DAY,
+  roll: noticeDays.roll * DAY,
+  certificate: noticeDays.certificate * DAY,
+  agreement: noticeDays.agreement * DAY,
+} as const
 
 /**
  * The roll, our certificates and those of the members, the newest revocation list of each issuer, and the agreements that

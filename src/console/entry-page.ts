@@ -2,16 +2,18 @@
 import { html } from 'hono/html'
 import type { Entry } from '#ledger/entry.ts'
 import type { Evidence, Recorded } from '#ledger/ledger.ts'
-import { dayOf } from '#protocol/day.ts'
 import { type RefusalCode, refusals } from '#protocol/refusal.ts'
+import type { Said } from '#protocol/said.ts'
 import { deedOf } from './deed.ts'
 import { BASE, type Visit } from './desk.ts'
 import { type Finding, proveEntry } from './entry-proof.ts'
 import { claimsOf, counterpart, type Exchanged, isExchanged, type Left, type View, viewOf } from './exchange-view.ts'
-import { type Active, empty, type Markup, page, reaches, trouble } from './layout.ts'
-import { outcomeCell, outcomeOf, statusOf, subjectName, subjectsOf, whyOf } from './log.ts'
-import { cityName, clock, countOf, departmentName, purposeName } from './shown.ts'
+import { whyGone } from './gone.ts'
+import { empty, type Markup, page, reaches, trouble } from './layout.ts'
+import { outcomeOf, statusOf, subjectName, subjectsOf, whyOf } from './log.ts'
+import { cityName, clock, codeOf, countOf, dayOf, departmentName, purposeName } from './shown.ts'
 import { soughtOf } from './sought.ts'
+import type { Staff } from './staff.ts'
 import { type Language, words as shared, spoken } from './words.ts'
 
 /** Subjects of a question that are shown and recorded one by one. */
@@ -85,19 +87,26 @@ function nothing(c: Visit): Promise<Response> {
 
 type More = { readonly originals?: true; readonly findings?: readonly Finding[] }
 
-function entryDocument(
+async function entryDocument(
   c: Visit,
   { recorded, held, own, other }: Found,
   { originals, findings }: More,
 ): Promise<Response> {
   const [language, staff] = [c.get('language'), c.get('staff')]
-  const t = words[language]
+  const [t, s] = [words[language], shared[language]]
   const { entry, receipt } = recorded
   const active = activeOf(entry)
+  const number = t.title(countOf(receipt.index, language))
+  const title = titleOf(entry, c)
+  const outcome = isAsking(entry) ? outcomeOf(entry, language) : undefined
+  const view = isExchanged(entry) ? viewOf(entry, held, c.get('desk').city) : undefined
+  const isLacking = isEmpty(own) || (isAnswered(entry) && (view?.left === undefined || view.withheld === undefined))
+  const gone = isExchanged(entry) && isLacking ? await whyGone(recorded, c.get('desk').city) : undefined
   const sees = staff !== undefined && reaches(staff.role, 'auditor')
   const at = `${BASE}/entry/${receipt.index}`
   const body = html`
-<div class="head"><h1>${t.title(countOf(receipt.index, language))}</h1><p>${outcomeCell(entry, language)}</p></div>
+<div class="head"><h1>${title} ${outcome && html`<span class="tag ${outcome.tone}">${outcome.said}</span> `}<span class="soft small">${number}</span></h1>
+<p><a class="button" href="${listOf(active, dayOf(entry.at))}">${t.backTo(s[active])}</a></p></div>
 <section class="sheet"><p class="said">${sentence(entry, c)}</p>
 ${
   sees &&
@@ -107,13 +116,59 @@ ${!originals && html`<a class="button" href="${at}/originals#originals">${t.orig
 </div>`
 }</section>
 ${findings !== undefined && proofOf(findings, language)}
-${originals && originalsOf(entry, own, c)}
-${exchangeParts(entry, held, c)}
+${originals && originalsOf(own, gone, language)}
+${exchangeParts(entry, view, gone, c)}
 <section class="sheet"><h2>${t.facts}</h2>${facts(recorded, other, c)}</section>`
-  return page(c, { title: t.title(countOf(receipt.index, language)), active, address: at }, body)
+  const named = [title, ...(outcome === undefined ? [] : [outcome.said]), number].join(' · ')
+  return page(c, { title: named, active, address: at }, body)
 }
 
-function activeOf({ kind }: Entry): Active {
+function isEmpty(held: Evidence | undefined): boolean {
+  return held?.question === undefined && held?.answer === undefined
+}
+
+function isAnswered(entry: Entry): boolean {
+  return entry.kind === 'answered' || (entry.kind === 'outcome' && entry.outcome === 'answered')
+}
+
+/** Whether something came of it that one word says. */
+function isAsking({ kind }: Entry): boolean {
+  return kind === 'answered' || kind === 'refused' || kind === 'asked' || kind === 'outcome' || kind === 'declined'
+}
+
+/** What an entry is of, for its heading. */
+function titleOf(entry: Entry, c: Visit): string {
+  const language = c.get('language')
+  const t = words[language]
+  switch (entry.kind) {
+    case 'answered':
+    case 'refused':
+      return t.questionFrom(cityName(entry.peer, c))
+    case 'asked':
+    case 'outcome':
+    case 'declined':
+      return t.questionTo(entry.peer === '*' ? t.allCities : cityName(entry.peer, c))
+    case 'reported':
+      return t.reportFor(departmentName(entry.department, c))
+    case 'staff':
+      return t.deedBy(entry.staff, deedOf(entry, language))
+    case 'held':
+      return t.deedBy(entry.staff, t[`hold-${entry.action}`])
+    case 'expired':
+      return t.letGoTitle
+    default:
+      return t.configuredTitle
+  }
+}
+
+/** The list in which the entry stands, of its day. */
+function listOf(active: keyof typeof lists, day: string): string {
+  return `${BASE}/${lists[active]}?${new URLSearchParams({ from: day, until: day })}`
+}
+
+const lists = { inbound: 'in', outbound: 'out', records: 'records' } as const
+
+function activeOf({ kind }: Entry): keyof typeof lists {
   if (kind === 'answered' || kind === 'refused') return 'inbound'
   return kind === 'asked' || kind === 'outcome' || kind === 'declined' || kind === 'reported' ? 'outbound' : 'records'
 }
@@ -129,7 +184,7 @@ export function sentence(entry: Entry, c: Visit): Markup {
     peer: 'peer' in entry ? (entry.peer === '*' ? t.allCities : cityName(entry.peer, c)) : '',
     purpose: 'purpose' in entry ? purposeName(entry.purpose, c) : '',
     matter: 'matter' in entry ? entry.matter : '',
-    n: subjectsOf(entry).length,
+    about: aboutWhom(entry, c.get('staff'), language),
     department: 'department' in entry ? departmentName(entry.department, c) : '',
     agreement: 'agreement' in entry ? agreementName(entry.agreement, c) : '',
   }
@@ -147,16 +202,32 @@ export function sentence(entry: Entry, c: Visit): Markup {
   return html`${t.configured(at, entry.changed.length)}`
 }
 
+/** One subject is named, as far as this person may see its code; more are counted. */
+function aboutWhom(entry: Entry, staff: Staff | undefined, language: Language): string {
+  const t = words[language]
+  const subjects = subjectsOf(entry)
+  const [first, ...others] = subjects
+  if (first === undefined || others.length > 0) return t.aboutMany(subjects.length)
+  return first === 'refused' ? t.aboutNoCode : t.aboutOne(codeOf(first, staff))
+}
+
 function agreementName({ id, digest }: { readonly id: string; readonly digest: string }, c: Visit): string {
   const signed = c.get('desk').city.agreements.find(id)
   return signed?.digest === digest ? signed.text.title[c.get('language')] : id
 }
 
-function exchangeParts(entry: Entry, held: Evidence, c: Visit): Markup {
-  if (!isExchanged(entry)) return subjectsOf(entry).length > 0 ? subjectsSheet(entry, c) : html``
-  const view = viewOf(entry, held, c.get('desk').city)
-  const isAnswered = entry.kind === 'answered' || (entry.kind === 'outcome' && entry.outcome === 'answered')
-  return html`${subjectsSheet(entry, c)}${isAnswered && html`${leftSheet(entry, view, c)}${withheldSheet(entry, view, c)}`}`
+/** With the way to its page, where that is still the text of then. */
+function agreementLink(agreement: { readonly id: string; readonly digest: string }, c: Visit): Markup {
+  const name = agreementName(agreement, c)
+  const isHeld = c.get('desk').city.agreements.find(agreement.id)?.digest === agreement.digest
+  return isHeld
+    ? html`<a href="${BASE}/agreements?agreement=${encodeURIComponent(agreement.id)}">${name}</a>`
+    : html`${name}`
+}
+
+function exchangeParts(entry: Entry, view: View | undefined, gone: Said | undefined, c: Visit): Markup {
+  if (!isExchanged(entry) || view === undefined) return subjectsOf(entry).length > 0 ? subjectsSheet(entry, c) : html``
+  return html`${subjectsSheet(entry, c)}${isAnswered(entry) && html`${leftSheet(entry, view, gone, c)}${withheldSheet(view, gone, c)}`}`
 }
 
 function subjectsSheet(entry: Entry, c: Visit): Markup {
@@ -170,7 +241,7 @@ function subjectsSheet(entry: Entry, c: Visit): Markup {
     const given = families.flatMap(([family, { records }]) =>
       (records[i] ?? 0) > 0 ? [t.records(familyName(family, c), records[i] ?? 0)] : [],
     )
-    return html`<tr><th scope="row">${subjectName(subject, staff, language)}</th>
+    return html`<tr><th scope="row" data-label="${s.subject}">${subjectName(subject, staff, language)}</th>
 ${isAnswered && html`<td data-label="${s.outcome}"><span class="tag ${tone}">${said}</span></td><td data-label="${t.given}">${given.length === 0 ? t.noRecords : given.join(language === 'zh' ? '，' : ', ')}</td>`}</tr>`
   }
   return html`<section class="sheet"><h2>${t.subjects(subjects.length)}</h2>
@@ -187,12 +258,12 @@ function fieldName(family: string, field: string, c: Visit): string {
   return c.get('desk').city.vocabulary.families.get(family)?.fields.get(field)?.[c.get('language')] ?? field
 }
 
-function leftSheet(entry: Exchanged, { left, isAgreementHeld }: View, c: Visit): Markup {
+function leftSheet(entry: Exchanged, { left, isAgreementHeld }: View, gone: Said | undefined, c: Visit): Markup {
   const language = c.get('language')
   const t = words[language]
   const title = entry.kind === 'answered' ? t.left : t.came
   if (left === undefined)
-    return html`<section class="sheet"><h2>${title}</h2>${empty(t.gone, whyGone(entry, c))}</section>`
+    return html`<section class="sheet"><h2>${title}</h2>${empty(t.gone, gone?.[language] ?? '')}</section>`
   if (left.length === 0)
     return html`<section class="sheet"><h2>${title}</h2>${empty(t.nothingLeft, t.nothingLeftWhy)}</section>`
   const family = ({ family, records, fields }: Left) => {
@@ -211,11 +282,11 @@ ${!isAgreementHeld && html`<p class="soft small">${t.otherAgreement}</p>`}
 <tbody>${left.map(family)}</tbody></table></section>`
 }
 
-function withheldSheet(entry: Exchanged, { withheld }: View, c: Visit): Markup {
+function withheldSheet({ withheld }: View, gone: Said | undefined, c: Visit): Markup {
   const language = c.get('language')
   const t = words[language]
   if (withheld === undefined)
-    return html`<section class="sheet"><h2>${t.withheld}</h2>${empty(t.gone, whyGone(entry, c))}</section>`
+    return html`<section class="sheet"><h2>${t.withheld}</h2>${empty(t.gone, gone?.[language] ?? '')}</section>`
   if (withheld.length === 0)
     return html`<section class="sheet"><h2>${t.withheld}</h2>${empty(t.nothingWithheld, t.nothingWithheldWhy)}</section>`
   const joint = language === 'zh' ? '、' : ', '
@@ -254,13 +325,13 @@ function facts({ entry, receipt }: Recorded, other: Recorded | undefined, c: Vis
     [
       s.agreement,
       'agreement' in entry
-        ? html`${agreementName(entry.agreement, c)} <span class="row small soft code">${entry.agreement.id}</span>`
+        ? html`${agreementLink(entry.agreement, c)} <span class="row small soft code">${entry.agreement.id}</span>`
         : undefined,
     ],
     [
       s.reason,
       'code' in entry && entry.code !== undefined
-        ? html`${whyOf(entry, language)} <span class="small soft code">${entry.code}</span>`
+        ? html`${whyOf(entry, language)} <span class="row small soft">${t.code} <span class="code">${entry.code}</span></span>`
         : undefined,
     ],
     [t.message, 'jti' in entry ? html`<span class="code">${entry.jti}</span>` : undefined],
@@ -302,27 +373,20 @@ function departmentCell(id: string, c: Visit): Markup {
 
 function proofOf(findings: readonly Finding[], language: Language): Markup {
   const t = words[language]
-  const fine = findings.every(({ ok }) => ok !== false)
+  const count = (wanted: Finding['ok']) => findings.filter(({ ok }) => ok === wanted).length
+  const [hold, open] = [count(true), count('open')]
   const tone = ({ ok }: Finding) => (ok === true ? 'good' : ok === 'open' ? 'warn' : 'bad')
   const word = ({ ok }: Finding) => (ok === true ? t.holds : ok === 'open' ? t.openFinding : t.fails)
-  return html`<section class="sheet" role="status"><h2>${!fine ? t.notProved : findings.some(({ ok }) => ok === 'open') ? t.provedInPart : t.proved}</h2>
+  return html`<section class="sheet" role="status"><h2>${count(false) > 0 ? t.notProved : open > 0 ? t.provedInPart(hold, open) : t.proved}</h2>
+${count(false) === 0 && open > 0 && html`<p class="soft">${t.openWhat}</p>`}
 <ul class="findings">${findings.map(each => html`<li><span class="tag ${tone(each)}">${word(each)}</span> <span>${each[language]}</span></li>`)}</ul></section>`
 }
 
-/** Never kept, let go when its days were over, or gone before: three things for whoever asks why it is not there. */
-function whyGone(entry: Entry, c: Visit): string {
-  const until = 'heldUntil' in entry ? entry.heldUntil : undefined
-  const t = words[c.get('language')]
-  if (until === undefined) return t.neverHeld
-  const day = dayOf(Date.parse(until))
-  return Date.parse(until) <= c.get('desk').city.now() ? t.letGo(day) : t.lost(day)
-}
-
 /** The one place where something is shown as it was sent: who asks for the originals wants them to the letter. */
-function originalsOf(entry: Entry, held: Evidence | undefined, c: Visit): Markup {
-  const t = words[c.get('language')]
-  if (held?.question === undefined && held?.answer === undefined) {
-    return html`<section class="sheet" id="originals"><h2>${t.originals}</h2>${empty(t.noOriginals, whyGone(entry, c))}</section>`
+function originalsOf(held: Evidence | undefined, gone: Said | undefined, language: Language): Markup {
+  const t = words[language]
+  if (held === undefined || isEmpty(held)) {
+    return html`<section class="sheet" id="originals"><h2>${t.originals}</h2>${empty(t.noOriginals, gone?.[language] ?? t.unsigned)}</section>`
   }
   const part = (title: string, token: string | undefined) =>
     token !== undefined &&
@@ -354,7 +418,7 @@ type What = {
   readonly peer: string
   readonly purpose: string
   readonly matter: string
-  readonly n: number
+  readonly about: string
   readonly department: string
   readonly agreement: string
 }
@@ -366,21 +430,34 @@ const words = spoken({
     en: 'The ledger has no such index, or your role may not see it.',
   },
   title: (n: string) => ({ zh: `日志第 ${n} 条`, en: `Entry ${n}` }),
+  questionFrom: (peer: string) => ({ zh: `${peer}的查询`, en: `Question from ${peer}` }),
+  questionTo: (peer: string) => ({ zh: `向${peer}的查询`, en: `Question to ${peer}` }),
+  reportFor: (department: string) => ({
+    zh: `为“${department}”出具的信用报告`,
+    en: `Credit report for “${department}”`,
+  }),
+  deedBy: (who: string, did: string) => ({ zh: `${who} · ${did}`, en: `${who} · ${did}` }),
+  letGoTitle: { zh: '签名原文期满删除', en: 'Signed texts let go' },
+  configuredTitle: { zh: '配置生效', en: 'A configuration took effect' },
+  backTo: (list: string) => ({ zh: `回到当日${list}`, en: 'Back to the list of that day' }),
+  aboutOne: (code: string) => ({ zh: `主体 ${code}`, en: `subject ${code}` }),
+  aboutMany: (n: number) => ({ zh: ` ${n} 个主体`, en: n === 1 ? '1 subject' : `${n} subjects` }),
+  aboutNoCode: { zh: ' 1 个主体（代码无效，未保存）', en: '1 subject (its code invalid, and not kept)' },
   stop: { zh: '。', en: '.' },
   because: { zh: '：', en: ': ' },
   gap: { zh: '', en: ' ' },
   allCities: { zh: '所有城市', en: 'all cities' },
-  askedUs: (at: string, { us, peer, purpose, matter, n, agreement }: What) => ({
-    zh: `${at}，${peer}依据《${agreement}》，以“${purpose}”为目的，就事由“${matter}”，向${us}查询 ${n} 个主体。结果：`,
-    en: `At ${at}, under “${agreement}”, ${peer} asked ${us} about ${subjectsIn(n)} for ${purpose}, matter “${matter}”. Outcome:`,
+  askedUs: (at: string, { us, peer, purpose, matter, about, agreement }: What) => ({
+    zh: `${at}，${peer}依据《${agreement}》，以“${purpose}”为目的，就事由“${matter}”，向${us}查询${about}。结果：`,
+    en: `At ${at}, under “${agreement}”, ${peer} asked ${us} about ${about} for ${purpose}, matter “${matter}”. Outcome:`,
   }),
-  weAsked: (at: string, { us, peer, purpose, matter, n, department, agreement }: What) => ({
-    zh: `${at}，${us}“${department}”依据《${agreement}》，以“${purpose}”为目的，就事由“${matter}”，向${peer}查询 ${n} 个主体。结果：`,
-    en: `At ${at}, under “${agreement}”, the department “${department}” of ${us} asked ${peer} about ${subjectsIn(n)} for ${purpose}, matter “${matter}”. Outcome:`,
+  weAsked: (at: string, { us, peer, purpose, matter, about, department, agreement }: What) => ({
+    zh: `${at}，${us}“${department}”依据《${agreement}》，以“${purpose}”为目的，就事由“${matter}”，向${peer}查询${about}。结果：`,
+    en: `At ${at}, under “${agreement}”, the department “${department}” of ${us} asked ${peer} about ${about} for ${purpose}, matter “${matter}”. Outcome:`,
   }),
-  wantedTo: (at: string, { us, peer, purpose, matter, n, department }: What) => ({
-    zh: `${at}，${us}“${department}”拟以“${purpose}”为目的，就事由“${matter}”，向${peer}查询 ${n} 个主体。结果：`,
-    en: `At ${at}, the department “${department}” of ${us} wanted to ask ${peer} about ${subjectsIn(n)} for ${purpose}, matter “${matter}”. Outcome:`,
+  wantedTo: (at: string, { us, peer, purpose, matter, about, department }: What) => ({
+    zh: `${at}，${us}“${department}”拟以“${purpose}”为目的，就事由“${matter}”，向${peer}查询${about}。结果：`,
+    en: `At ${at}, the department “${department}” of ${us} wanted to ask ${peer} about ${about} for ${purpose}, matter “${matter}”. Outcome:`,
   }),
   weReported: (at: string, { us, purpose, matter, department }: What) => ({
     zh: `${at}，${us}为“${department}”出具了信用报告，目的“${purpose}”，事由“${matter}”。`,
@@ -416,18 +493,6 @@ const words = spoken({
     en: 'The agreement of that time is no longer held here, so clauses cannot be named.',
   },
   gone: { zh: '已无法列出', en: 'It can no longer be said' },
-  neverHeld: {
-    zh: '写入这一条时没有保存签名原文，条目中只有摘要；摘要仍然有效。',
-    en: 'No signed texts were kept with this entry, which holds their digests alone; these still hold.',
-  },
-  lost: (day: string) => ({
-    zh: `签名原文应保存至 ${day}，现在缺失：请点“核验”，并告知运维人员。`,
-    en: `The signed texts were to be held until ${day} and are missing: verify this entry, and tell operations.`,
-  }),
-  letGo: (day: string) => ({
-    zh: `签名原文保存至 ${day}，期满后已删除，条目中只留下摘要；摘要仍然有效。`,
-    en: `The signed texts were held until ${day} and then let go; the entry keeps their digests, which still hold.`,
-  }),
   nothingLeft: { zh: '没有提供任何记录', en: 'No record was given' },
   nothingLeftWhy: {
     zh: '对所查主体没有可以提供的记录。',
@@ -447,6 +512,7 @@ const words = spoken({
   wholeFamily: { zh: '整个信息类别', en: 'The whole family' },
   facts: { zh: '记录详情', en: 'Details' },
   shanghai: { zh: '北京时间', en: 'Beijing time' },
+  code: { zh: '代码', en: 'code' },
   message: { zh: '报文编号', en: 'Message number' },
   held: { zh: '原文保存至', en: 'Signed texts held until' },
   place: { zh: '日志序号', en: 'Ledger index' },
@@ -461,22 +527,26 @@ const words = spoken({
   verify: { zh: '核验', en: 'Verify' },
   originals: { zh: '签名原文', en: 'Signed originals' },
   noOriginals: { zh: '没有保存的原文', en: 'No originals are held' },
+  unsigned: { zh: '此类条目没有签名报文。', en: 'An entry of this kind has no signed message.' },
   question: { zh: '查询', en: 'The question' },
   answer: { zh: '答复', en: 'The answer' },
   header: { zh: '报文头', en: 'Header' },
   claims: { zh: '内容', en: 'Content' },
   raw: { zh: '原始报文', en: 'The token as it was sent' },
   proved: { zh: '核验通过', en: 'Verified' },
-  provedInPart: { zh: '可核验的部分全部相符', en: 'All that can be verified holds' },
+  provedInPart: (hold: number, open: number) => ({
+    zh: `${hold} 项相符，${open} 项无法核验`,
+    en: `${hold} hold, ${open} could not be checked`,
+  }),
+  openWhat: {
+    zh: '无法核验，是没有可对照的东西，不是发现了不符；原因见该项。',
+    en: 'What could not be checked has nothing to be held against, and says why; nothing was found to be wrong.',
+  },
   notProved: {
     zh: '核验未通过：请保存现场并联系技术负责人',
     en: 'Not verified: keep everything as it is and call the technical lead',
   },
   holds: { zh: '相符', en: 'Holds' },
-  openFinding: { zh: '无法核验', en: 'Open' },
+  openFinding: { zh: '无法核验', en: 'Not checked' },
   fails: { zh: '不符', en: 'Fails' },
 })
-
-function subjectsIn(n: number): string {
-  return n === 1 ? '1 subject' : `${n} subjects`
-}

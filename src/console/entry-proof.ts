@@ -6,8 +6,9 @@ import { base64url, entryText, leafHash, nextLink } from '#ledger/entry.ts'
 import type { Evidence, Recorded } from '#ledger/ledger.ts'
 import type { Log } from '#ledger/log.ts'
 import { provesInclusion } from '#ledger/tree.ts'
+import type { Said } from '#protocol/said.ts'
 import { proveFormerKey } from '#trust/anchors.ts'
-import type { Said } from './words.ts'
+import { goneSaid } from './gone.ts'
 
 /** `open`: nothing speaks against it, and nothing is left by which it could be proved. */
 export type Finding = Said & { readonly ok: boolean | 'open' }
@@ -54,7 +55,10 @@ async function placed({ entry, receipt }: Recorded, { ledger }: City): Promise<F
   ]
   const follows = (previous: string, leaf: Uint8Array) => base64url(nextLink(Buffer.from(previous, 'base64url'), leaf))
   const [before] = receipt.index === 0 ? [] : await ledger.entries({ from: receipt.index - 1, limit: 1 })
-  if (receipt.index === 0) findings.push(open('这是日志的第一条', 'This is the first entry of the ledger.'))
+  if (receipt.index === 0)
+    findings.push(
+      open('这是日志的第一条，之前没有可对照的条目', 'This is the first entry of the ledger: none is before it.'),
+    )
   else if (before?.receipt.index === receipt.index - 1 && follows(before.receipt.link, leaf) === receipt.link)
     findings.push(
       good(`接在第 ${receipt.index - 1} 条之后，链值相符`, `It follows entry ${receipt.index - 1}: the link holds.`),
@@ -82,12 +86,7 @@ async function signed({ entry, receipt }: Recorded, held: Evidence | undefined, 
   const state = stateOf(entry, held, !isHeld && (await lettingGo(ledger))(receipt.index))
   if (typeof state === 'string') {
     if (state !== 'missing' && !(Date.parse(entry.heldUntil ?? '') > now))
-      return [
-        open(
-          '签名原文未保存，或保存期已满；条目中的摘要仍然有效',
-          'The signed texts were not kept, or their time is over; the digests in the entry still hold.',
-        ),
-      ]
+      return [{ ok: 'open', ...goneSaid(entry, false) }]
     const missing = {
       of: 'texts',
       name: 'missing',

@@ -31,7 +31,7 @@ export const navigation = [
   readonly role: Role
 }[]
 
-export type Active = (typeof navigation)[number]['word']
+type Active = (typeof navigation)[number]['word']
 
 const ranks = { viewer: 0, auditor: 1, operator: 2 } as const satisfies Record<Role, number>
 
@@ -90,7 +90,7 @@ ${
   links.length > 0 &&
   html`<nav class="pages" aria-label="${t.navigation}"><ul>${links.map(
     ({ word, path }) =>
-      html`<li><a href="${BASE}${path}"${word === active ? html` aria-current="page"` : ''}>${t[word]}</a></li>`,
+      html`<li><a href="${BASE}${path}"${word === active ? html` aria-current="page"` : ''} data-word="${t[word]}">${t[word]}</a></li>`,
   )}</ul></nav>`
 }
 </header>

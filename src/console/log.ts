@@ -21,6 +21,7 @@ import {
   type Way,
 } from './log-filter.ts'
 import { cityName, clock, codeOf, departmentName, purposeName, timeOf } from './shown.ts'
+import { narrowedTo } from './sought.ts'
 import type { Staff } from './staff.ts'
 import { type Language, words as shared, spoken } from './words.ts'
 
@@ -45,7 +46,7 @@ async function logPage(c: Visit, way: Way): Promise<Response> {
   const filter = filterOf(way, asked, staff)
   const title = way === 'in' ? s.inbound : s.outbound
   const active = way === 'in' ? 'inbound' : 'outbound'
-  const head = html`<div class="head"><h1>${title}</h1></div><p class="lead">${way === 'in' ? t.leadIn : t.leadOut}</p>${filterForm(c, way, asked)}`
+  const head = html`<div class="head"><h1>${title}</h1></div><p class="lead">${way === 'in' ? t.leadIn : t.leadOut}</p>${filterSheet(c, way, asked, isUnusable(filter))}`
   if (isUnusable(filter)) {
     const status = filter.why === 'role' ? 403 : 400
     return page(c, { title, active, status }, html`${head}${unusable(filter, language)}`)
@@ -63,9 +64,10 @@ async function logPage(c: Visit, way: Way): Promise<Response> {
   const body = html`${head}
 <section class="sheet">
 <h2 class="aside">${t.found}</h2>
+${entries.length > 0 && html`<p class="soft small">${countSaid(found, before(c) !== undefined, language)}</p>`}
 ${entries.length > 0 ? logTable(entries, way, c) : next === undefined && empty(t.nothing, isFiltered(asked) ? t.nothingFits : way === 'in' ? t.nothingIn : t.nothingOut)}
-${next !== undefined && entries.length < LIMIT && html`<p class="told">${t.looked(found.lookedTo === undefined ? '' : clock(found.lookedTo))}</p>`}
-${turn(c, way, asked, next, entries.length < LIMIT)}
+${found.lookedTo !== undefined && html`<p class="told">${t.looked(clock(found.lookedTo))}</p>`}
+${turn(c, way, asked, next, found.lookedTo !== undefined)}
 </section>
 ${staff !== undefined && reaches(staff.role, 'auditor') && exportForm(c, way, asked)}`
   return page(c, { title, active }, body)
@@ -86,9 +88,20 @@ type Found = {
 
 async function look(c: Visit, filter: Filter, before: number | undefined): Promise<Found> {
   const { ledger } = c.get('desk').city
-  const { entries, next } = await ledger.search(filter, { before, limit: LIMIT })
-  const lookedTo = next !== undefined && entries.length < LIMIT ? (await ledger.entry(next))?.entry.at : undefined
-  return { entries, next, lookedTo }
+  // One more than is shown tells whether there is an older one.
+  const found = await ledger.search(filter, { before, limit: LIMIT + 1 })
+  const entries = found.entries.slice(0, LIMIT)
+  if (found.entries.length > LIMIT) return { entries, next: entries.at(-1)?.receipt.index, lookedTo: undefined }
+  const lookedTo = found.next === undefined ? undefined : (await ledger.entry(found.next))?.entry.at
+  return { entries, next: found.next, lookedTo }
+}
+
+/** How many there are, as far as it is known: of all together only where this page has them all. */
+function countSaid({ entries: { length: n }, next, lookedTo }: Found, isLater: boolean, language: Language): string {
+  const t = words[language]
+  if (lookedTo !== undefined) return t.onPage(n)
+  if (next !== undefined) return t.andOlder(n)
+  return isLater ? t.noneOlder(n) : t.inAll(n)
 }
 
 function isFiltered(asked: Typed): boolean {
@@ -199,6 +212,16 @@ export function outcomeCell(entry: Entry, language: Language, subject?: Uscc): M
   return html`<span class="tag ${tone}">${said}</span>${why !== undefined && html`<span class="row small">${why}</span>`}`
 }
 
+/** The form is open until it has been filled in; from then on its heading says what is looked for, and leaves the room to what was found. */
+function filterSheet(c: Visit, way: Way, asked: Typed, mustOpen: boolean): Markup {
+  const [t, s] = [words[c.get('language')], shared[c.get('language')]]
+  const isSet = isFiltered(asked)
+  const isOpen = mustOpen || !isSet
+  return html`<section class="sheet looks${isSet ? '' : ' screen'}" aria-label="${t.filter}">
+<details${isOpen ? html` open` : ''}><summary>${isOpen ? t.filter : t.filteredBy(narrowedTo(asked, c))}</summary>
+${filterForm(c, way, asked)}</details>${isSet && html`<a href="${BASE}/${way}">${s.clear}</a>`}</section>`
+}
+
 function filterForm(c: Visit, way: Way, asked: Typed): Markup {
   const [desk, language, staff] = [c.get('desk'), c.get('language'), c.get('staff')]
   const [t, s] = [words[language], shared[language]]
@@ -222,7 +245,7 @@ function filterForm(c: Visit, way: Way, asked: Typed): Markup {
   const days = usualDays(now())
   const only = (days: Typed) => `${BASE}/${way}?${addressOf({ ...asked, ...days })}`
   const sees = staff !== undefined && reaches(staff.role, 'auditor')
-  return html`<form class="filter sheet" method="get" action="${BASE}/${way}" role="search">
+  return html`<form class="filter" method="get" action="${BASE}/${way}" role="search">
 ${timeField('from', asked.from, 'T00:00', t['f-from'])}
 ${timeField('until', asked.until, 'T23:59', t['f-until'])}
 ${choice('peer', asked.peer, s.peer, way === 'out' ? [...peers, ['*', t.notOne]] : peers, s.all)}
@@ -290,6 +313,12 @@ const words = spoken({
     zh: `已查找至 ${at}，更早的记录请继续。`,
     en: `Looked down to ${at}; go on for what is older.`,
   }),
+  filter: { zh: '筛选', en: 'Filter' },
+  filteredBy: (what: string) => ({ zh: `筛选：${what}`, en: `Filter: ${what}` }),
+  inAll: (n: number) => ({ zh: `共 ${n} 条`, en: `${n} in all` }),
+  onPage: (n: number) => ({ zh: `本页 ${n} 条`, en: `${n} on this page` }),
+  andOlder: (n: number) => ({ zh: `本页 ${n} 条，还有更早的`, en: `${n} on this page, and there are older ones` }),
+  noneOlder: (n: number) => ({ zh: `本页 ${n} 条，没有更早的`, en: `${n} on this page, none older` }),
   pages: { zh: '翻页', en: 'Pages' },
   newest: { zh: '回到最新', en: 'Newest' },
   older: { zh: '更早的记录', en: 'Older' },

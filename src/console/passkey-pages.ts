@@ -11,7 +11,7 @@ import { field, TOKEN } from './form.ts'
 import { type Hall, wayBack } from './hall.ts'
 import { type Markup, page } from './layout.ts'
 import { PATIENCE, type Passkeys } from './passkeys.ts'
-import { doorWords, sorry, sorryPage, strangeFormPage, tooMany } from './sign-in-words.ts'
+import { doorWords, type Sorry, sorry, sorryPage, strangeFormPage, tooMany } from './sign-in-words.ts'
 
 const script = readFileSync(join(import.meta.dirname, 'passkey.js'), 'utf8')
 const scriptPath = `/passkey.${hash('sha256', script, 'hex').slice(0, 16)}.js`
@@ -32,7 +32,7 @@ export function passkeyPages(app: Hono<Console>, hall: Hall, keys: Passkeys): vo
     const back = wayBack(await field(c, 'return'))
     const counted = hall.counted(c)
     const wait = hall.wait(counted)
-    if (wait > 0) return asking(c, back, 429, sorry(tooMany(c, wait)))
+    if (wait > 0) return asking(c, back, 429, sorry(tooMany(c, wait), c))
     const challenge = answered(c, 'sign-in')
     const answer = await field(c, 'credential')
     const known = hall.accounts?.passkey(keys.idOf(answer) ?? '')
@@ -42,7 +42,7 @@ export function passkeyPages(app: Hono<Console>, hall: Hall, keys: Passkeys): vo
         : await keys.proved(answer, challenge, known.passkey, known.account.handle)
     if (known === undefined || uses === undefined) {
       await hall.turnAway(known?.account.name)
-      return asking(c, back, 401, wrong)
+      return asking(c, back, 401, sorry(wrong, c))
     }
     hall.accounts?.used(known.passkey.id, uses)
     await hall.admit(c, provedBy(known.account), counted)
@@ -61,7 +61,7 @@ export function passkeyPages(app: Hono<Console>, hall: Hall, keys: Passkeys): vo
     if (account === undefined) return ended(c)
     const challenge = answered(c, 'enrol')
     const passkey = challenge && (await keys.registered(await field(c, 'credential'), challenge))
-    if (!passkey) return enrolling(c, account, 400, wrong)
+    if (!passkey) return enrolling(c, account, 400, sorry(wrong, c))
     if (!hall.accounts?.enrol(link, passkey, hall.now())) return ended(c)
     return c.redirect(`${BASE}/sign-in/passkey`, 303)
   })
@@ -119,10 +119,10 @@ ${form(c, action, { kind: 'create', ...options }, t.enrol, '')}</div>`,
   }
 }
 
-const wrong = sorry({
+const wrong: Sorry = {
   title: { zh: '未成功', en: 'Not done' },
   text: { zh: '通行密钥未能核实，请重试。', en: 'The passkey could not be verified. Try again.' },
-})
+}
 
 function ended(c: Visit) {
   const title = { zh: '链接无效', en: 'The link does not serve' }

@@ -78,8 +78,8 @@ function table(entries: readonly Recorded[], c: Visit): Markup {
 const words = spoken({
   title: { zh: '人员操作记录', en: 'Staff records' },
   lead: {
-    zh: '本市人员在工作台登录、查看、查询、导出和核验的记录，以及配置生效、证据期满。与查询记录同在一个日志，不能改动。',
-    en: 'Who of our staff signed in, looked, asked, exported and verified, and when a configuration took effect or evidence expired. It stands in the same ledger as the questions and cannot be changed.',
+    zh: '本市人员在工作台登录、查看、查询、导出和核验的记录，以及配置生效、签名原文期满删除。与查询记录同在一个日志，不能改动。',
+    en: 'Who of our staff signed in, looked, asked, exported and verified, and when a configuration took effect or signed texts were let go at the end of their time. It stands in the same ledger as the questions and cannot be changed.',
   },
   none: { zh: '没有记录', en: 'No entries' },
   noneWhy: { zh: '这段时间没有人员操作，可改选其他日期。', en: 'Nobody did anything in this time: choose other days.' },

@@ -1,9 +1,10 @@
-/** What is said at the door of the console: each refusal in both languages at once, since nobody has chosen one there yet. */
+/** What is said at the door of the console: beside a form in the language of its page, and where a refusal is the whole page in both at once. */
 import { html } from 'hono/html'
+import type { Said } from '#protocol/said.ts'
 import { BASE, type Visit } from './desk.ts'
-import { type Markup, page } from './layout.ts'
+import { type Markup, page, trouble } from './layout.ts'
 import type { Role } from './staff.ts'
-import { type Said, spoken, words } from './words.ts'
+import { spoken, words } from './words.ts'
 
 /** A pair as two paragraphs, each marked as its language. */
 export function both({ zh, en }: Said): Markup {
@@ -11,10 +12,14 @@ export function both({ zh, en }: Said): Markup {
 }
 
 /** What went wrong, and what to do. */
-type Sorry = { readonly title: Said; readonly text: Said }
+export type Sorry = { readonly title: Said; readonly text: Said }
 
-/** A refusal within a page. */
-export function sorry({ title, text }: Sorry): Markup {
+/** A refusal beside the form that it is about, in the language of that page. */
+export function sorry({ title, text }: Sorry, c: Visit): Markup {
+  return trouble(title[c.get('language')], text[c.get('language')])
+}
+
+function inBoth({ title, text }: Sorry): Markup {
   return html`<div class="trouble" role="alert"><p><b lang="zh-CN">${title.zh}</b> · <b lang="en">${title.en}</b></p>${both(text)}</div>`
 }
 
@@ -26,7 +31,7 @@ const ways = {
 /** A refusal that is all that the page says, with the way on. */
 export function sorryPage(c: Visit, status: 400 | 401 | 403 | 429 | 502, said: Sorry, way: keyof typeof ways) {
   const title = said.title[c.get('language')]
-  return page(c, { title, status }, html`<h1 class="aside">${title}</h1>${sorry(said)}${ways[way]}`)
+  return page(c, { title, status }, html`<h1 class="aside">${title}</h1>${inBoth(said)}${ways[way]}`)
 }
 
 /** Goes on to a path of the console by itself; a redirect would still be the other site's navigation, without our cookie. */

@@ -1,6 +1,7 @@
 /** What somebody looked for is said in words: the ledger keeps it as an address, which nobody should have to read. */
 import { isRefusalCode, refusals } from '#protocol/refusal.ts'
 import type { Visit } from './desk.ts'
+import type { Typed } from './log-filter.ts'
 import { cityName, departmentName, purposeName } from './shown.ts'
 import { words as shared, spoken } from './words.ts'
 
@@ -17,6 +18,23 @@ export function soughtOf(filter: string, c: Visit): string {
   const pairs = [...new URLSearchParams(filter)]
   const said = pairs.flatMap(([name, value]) => (isSought(name) ? [t.is(t[name], saidOf(name, value, c))] : []))
   return said.length === pairs.length ? said.join(t.and) : filter
+}
+
+/** What a log page is narrowed to, without the names of the fields where the value says it: `2026-11-21 · 未受理 · 惠州市`. */
+export function narrowedTo({ from, until, matter, ...same }: Typed, c: Visit): string {
+  const t = words[c.get('language')]
+  const [begin, end] = [from, until].map(each => each?.replace('T', ' '))
+  const time =
+    begin === undefined
+      ? end === undefined
+        ? []
+        : [t.upTo(end)]
+      : [end === undefined ? t.since(begin) : begin === end ? begin : t.between(begin, end)]
+  const values = (['outcome', 'peer', 'purpose', 'department', 'subject'] as const).flatMap(name => {
+    const value = same[name]
+    return value === undefined ? [] : [saidOf(name, value, c)]
+  })
+  return [...time, ...values, ...(matter === undefined ? [] : [t.matterWith(matter)])].join(' · ')
 }
 
 function saidOf(name: keyof typeof sought, value: string, c: Visit): string {
@@ -82,5 +100,9 @@ const words = spoken({
   ...outcomes,
   is: (name: string, value: string) => ({ zh: `${name}：${value}`, en: `${name}: ${value}` }),
   and: { zh: '；', en: '; ' },
+  since: (at: string) => ({ zh: `${at} 起`, en: `since ${at}` }),
+  upTo: (at: string) => ({ zh: `至 ${at}`, en: `until ${at}` }),
+  between: (from: string, until: string) => ({ zh: `${from} 至 ${until}`, en: `${from} to ${until}` }),
+  matterWith: (part: string) => ({ zh: `事由含“${part}”`, en: `matter with “${part}”` }),
   allCities: { zh: '所有城市', en: 'All cities' },
 })

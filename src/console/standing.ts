@@ -4,7 +4,7 @@ import { freshnessToday } from '#agreement/disclose.ts'
 import { freshnessWords } from '#protocol/freshness.ts'
 import { isRefusalCode, refusals } from '#protocol/refusal.ts'
 import type { Condition, Visit } from './desk.ts'
-import type { Ending } from './endings.ts'
+import { type Ending, noticeDays } from './endings.ts'
 import type { Latency } from './latency.ts'
 import { type Markup, trouble } from './layout.ts'
 import { clock, countOf, dayOf } from './shown.ts'
@@ -12,7 +12,7 @@ import { type Language, words as shared, spoken } from './words.ts'
 
 const DAY = 86_400_000
 
-/** How many of what ends next are shown at once. */
+/** How many of what ends next are shown at once; of what ends soon, all. */
 const ENDINGS = 6
 
 function isSoon({ at, notice }: Ending, now: number): boolean {
@@ -33,7 +33,7 @@ export function needed(
   const over = ends.filter(({ at }) => at <= now)
   if (wrong.length === 0 && over.length === 0 && !isToday) return html``
   if (wrong.length === 0 && over.length === 0)
-    return html`<p class="told"><b>${t.allGood}</b> ${near.length > 0 && t.someSoon(near.length)}</p>`
+    return html`<p class="told"><b>${t.allGood}</b> ${near.length > 0 && html`${t.someSoon(near.length)} <a href="#endings">${t.seeEndings}</a>`}</p>`
   return html`${wrong.map(({ check, detail }) => trouble(conditionName(check, language), detail === undefined ? t.seeLog : detailOf(detail, language)))}
 ${over.map(({ what, of, at }) => trouble(t.over(what[language], of[language]), t.endedOn(clock(at))))}`
 }
@@ -117,8 +117,11 @@ export function endingsTable(ends: readonly Ending[], now: number, language: Lan
   const table = (of: readonly Ending[]) =>
     html`<table class="stacked"><thead><tr><th scope="col">${t.what}</th><th scope="col">${t.of}</th><th scope="col">${t.until}</th><th scope="col" class="n">${t.left}</th><th scope="col">${t.state}</th></tr></thead>
 <tbody>${of.map(row)}</tbody></table>`
-  const [first, rest] = [ends.slice(0, ENDINGS), ends.slice(ENDINGS)]
-  return html`<section class="sheet"><h2>${t.endings}</h2>${table(first)}
+  const isPressing = (ending: Ending) => ending.at <= now || isSoon(ending, now)
+  const others = ends.filter(each => !isPressing(each))
+  const rest = others.slice(Math.max(0, ENDINGS - (ends.length - others.length)))
+  const first = ends.filter(each => !rest.includes(each))
+  return html`<section class="sheet" id="endings"><h2>${t.endings}</h2><p class="soft small">${t.ahead}</p>${table(first)}
 ${rest.length > 0 && html`<details><summary>${t.later(rest.length)}</summary>${table(rest)}</details>`}</section>`
 }
 
@@ -155,11 +158,19 @@ function isCondition(name: string): name is keyof typeof checks {
 const words = spoken({
   ...checks,
   allGood: { zh: '运行正常。', en: 'All is in order.' },
-  someSoon: (n: number) => ({ zh: `有 ${n} 项即将到期，见下表。`, en: `${n} will end soon, see below.` }),
+  someSoon: (n: number) => ({
+    zh: `有 ${n} 项证书、协议、名册或吊销列表将到期。`,
+    en: n === 1 ? '1 certificate, agreement or list ends soon.' : `${n} certificates, agreements or lists end soon.`,
+  }),
+  seeEndings: { zh: '见到期一览', en: 'See which' },
+  ahead: {
+    zh: `“将到期”的提前量：证书 ${noticeDays.certificate} 天，协议 ${noticeDays.agreement} 天，名册 ${noticeDays.roll} 天，吊销列表 ${noticeDays.list} 天。`,
+    en: `“Ends soon” stands ${noticeDays.certificate} days before the end of a certificate, ${noticeDays.agreement} of an agreement, ${noticeDays.roll} of the roll and ${noticeDays.list} of a revocation list.`,
+  },
   seeLog: { zh: '详见网关运行日志。', en: 'The gateway’s log says more.' },
   over: (what: string, of: string) => ({ zh: `${of}的${what}已到期`, en: `${what} of ${of} has ended` }),
   endedOn: (at: string) => ({ zh: `已于 ${at} 到期，请更新。`, en: `It ended at ${at}: renew it.` }),
-  ofHundred: { zh: '95% 的查询不超过', en: '95 of 100 within' },
+  ofHundred: { zh: '95% 的查询在此时间内答复', en: '95 of 100 are answered within this time' },
   way: { zh: '方向', en: 'Direction' },
   conditions: { zh: '运行状况', en: 'Conditions' },
   what: { zh: '项目', en: 'What' },
@@ -172,7 +183,7 @@ const words = spoken({
   until: { zh: '有效至', en: 'Valid until' },
   left: { zh: '剩余', en: 'Left' },
   of: { zh: '所属', en: 'Of' },
-  later: (n: number) => ({ zh: `其余 ${n} 项`, en: `${n} more` }),
+  later: (n: number) => ({ zh: `其余 ${n} 项，尚不需要办理`, en: `${n} more, none of them soon` }),
   ended: { zh: '已到期', en: 'Ended' },
   days: (n: string) => ({ zh: `${n} 天`, en: `${n} days` }),
   requests: { zh: '本市部门的请求', en: 'Requests of our departments' },

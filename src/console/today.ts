@@ -34,10 +34,12 @@ export async function todayPage(c: Visit): Promise<Response> {
   const ends = endings(desk.city, now)
   const inbound = counts.filter(({ direction }) => direction === 'in')
   const outbound = counts.filter(({ direction }) => direction === 'out')
+  // Whoever looks at a day that is over looks for what went wrong in it.
+  const refused = refusalsTable(counts, day, c)
   const other = day.name === 'today' ? 'yesterday' : 'today'
   const body = html`
 <div class="head"><h1>${day.name === 'today' ? s.today : t.yesterday} <span class="soft small">${dayOf(day.from)}</span></h1>
-<p><a class="button" href="${BASE}${other === 'yesterday' ? '?day=yesterday' : ''}">${t[`to-${other}`]}</a>${day.name === 'today' && yesterdaysRefusals(before(day), c)}</p></div>
+<p class="does"><a class="button" href="${BASE}${other === 'yesterday' ? '?day=yesterday' : ''}">${t[`to-${other}`]}</a>${day.name === 'today' && yesterdaysRefusals(before(day), c)}</p></div>
 ${contradictionsOf(contradictions, against, c)}
 ${needed(conditions, ends, day.name === 'today', now, language)}
 ${!isWhole && html`<p class="told">${t.counting}</p>`}
@@ -46,11 +48,12 @@ ${figure(s.inbound, sum(inbound), c, refusalsOf(inbound, day, c))}
 ${figure(s.outbound, sum(outbound), c, t.unansweredOf(countOf(sum(outbound) - sum(outbound, 'answered'), language)))}
 ${day.name === 'today' && html`${slowness(t.took, came, language)}${figure(t.entries, head.count, c, t.entriesOf)}`}
 </dl>
+${day.name === 'yesterday' && refused}
 <div class="halves">
 ${direction('in', inbound, day, c)}
 ${direction('out', outbound, day, c)}
 </div>
-${refusalsTable(counts, day, c)}
+${day.name === 'today' && refused}
 ${
   // How things stand now is no part of a day that is over.
   day.name === 'today' &&
@@ -71,7 +74,10 @@ const words = spoken({
   yesterday: { zh: '昨日', en: 'Yesterday' },
   'to-yesterday': { zh: '查看昨日', en: 'See yesterday' },
   'to-today': { zh: '查看今日', en: 'See today' },
-  unansweredOf: (n: string) => ({ zh: `按城市计，未获答复 ${n}`, en: `one for each city; ${n} without an answer` }),
+  unansweredOf: (n: string) => ({
+    zh: `每个被查城市各计一次，${n} 次未获答复`,
+    en: `each city counts once; ${n} without an answer`,
+  }),
   counting: {
     zh: '网关启动不久，日志仍在清点，数字还会增加。请稍后刷新。',
     en: 'The gateway started not long ago and still counts the ledger: the figures will grow. Reload in a while.',

@@ -1,9 +1,7 @@
 /** Every word of the console stands in Chinese and English: one that lacks either does not compile. */
+import type { Said } from '#protocol/said.ts'
 
 export type Language = 'zh' | 'en'
-
-/** One thing said in both languages. Terms of the vocabulary and members' names have the same shape. */
-export type Said = { readonly zh: string; readonly en: string }
 
 type Speech = Readonly<Record<string, Said | ((...values: never[]) => Said)>>
 type Spoken<S extends Speech> = {
@@ -37,8 +35,8 @@ export const words = spoken({
   signOut: { zh: '退出', en: 'Sign out' },
   // Pages
   today: { zh: '今日', en: 'Today' },
-  inbound: { zh: '收到的查询', en: 'Inbound' },
-  outbound: { zh: '发出的查询', en: 'Outbound' },
+  inbound: { zh: '收到的查询', en: 'Received questions' },
+  outbound: { zh: '发出的查询', en: 'Sent questions' },
   ask: { zh: '查询', en: 'Ask' },
   enterprise: { zh: '一户企业', en: 'One enterprise' },
   agreements: { zh: '协议', en: 'Agreements' },

@@ -1,6 +1,5 @@
 /** What a file of evidence proves, what it does not, and what can be wrong with it, in words for who has never seen a hash. */
-
-export type Said = { readonly zh: string; readonly en: string }
+import type { Said } from '#protocol/said.ts'
 
 /** What can be wrong with a file, and what it is called; about the file as a whole, or about one entry. */
 export const faultWords = {

@@ -83,7 +83,7 @@ export async function certsVerify(args: readonly string[], out: (line: string) =
     return verifyOne(Arguments.parse(rest), out)
   } catch (error) {
     out(
-      `${error instanceof z.ZodError ? z.prettifyError(error) : error}\nusage: ${certsUsage.map(each => `xinqiao ${each}`).join('\n       ')}`,
+      `参数有误 the words of the call are wrong:\n${error instanceof z.ZodError ? z.prettifyError(error) : error}\n用法 usage: ${certsUsage.map(each => `xinqiao ${each}`).join('\n       ')}`,
     )
     return 2
   }

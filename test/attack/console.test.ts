@@ -31,7 +31,7 @@ describe('who has no right', () => {
     const { status, text } = await guess('somebody-else')
     const all = await Promise.all(Array.from({ length: 40 }, () => guess(owner.name)))
     const looked = all.filter(each => each.status === 401)
-    expect([status, text.includes('The name, the password or the one-time code is not right')]).toEqual([401, true])
+    expect([status, text.includes('用户名、密码或动态验证码不对')]).toEqual([401, true])
     expect(looked.length).toBeLessThan(10)
     expect(all.filter(each => each.status === 429)).toHaveLength(40 - looked.length)
     expect((await signIn(visitor(scene.url, { from: '127.0.0.3' }), owner, Date.now())).status).toBe(303)

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { refusals } from '#protocol/refusal.ts'
 import { type Staffed, said, staffed } from './staffed.ts'
 import { tokenIn } from './visitor.ts'
 
@@ -135,7 +136,9 @@ describe('asking in the console', () => {
   it('refuses what the department may not ask, as it would the department itself, and records it', async () => {
     const { status, text } = await asked({ purpose: 'nonsense' })
     expect(status).toBe(403)
-    expect(said(text)).toContain('department.purpose')
+    const { zh, en } = refusals['department.purpose'].hint
+    expect(said(text)).toContain(`${zh}（department.purpose）`)
+    expect(said(text)).not.toContain(en)
     expect((await here.entries('declined')).at(-1)).toMatchObject({ department: 'demo', code: 'department.purpose' })
   })
 

@@ -307,6 +307,53 @@ describe.skipIf(!hasChromium)('the console in a browser (/usr/bin/chromium)', ()
     60_000,
   )
 
+  it('narrows the log on a phone without a script: what was found is on the first screen, and the form is one key away', async () => {
+    await visiting({ who: scene.staff.auditor, width: 'phone', javaScript: false }, async page => {
+      await page.goto(`${scene.url}/console/in`)
+      await page.selectOption('select[name=outcome]', 'refused')
+      await page.click('form.filter button')
+      const { height } = widths.phone
+      const row = await page.locator('tbody tr').first().boundingBox()
+      expect((row?.y ?? height) + (row?.height ?? 0)).toBeLessThan(height)
+      const form = page.locator('form.filter')
+      const summary = page.locator('.looks summary')
+      expect([await form.isVisible(), await summary.innerText()]).toEqual([false, '筛选：未受理'])
+      await page.emulateMedia({ media: 'print' })
+      expect([await summary.isVisible(), await page.locator('.looks > a').isVisible()]).toEqual([true, false])
+      await page.emulateMedia({ media: 'screen' })
+      await summary.focus()
+      await page.keyboard.press('Enter')
+      expect(await form.isVisible()).toBe(true)
+      await page.fill('input[name=matter]', '7号')
+      await page.click('form.filter button')
+      expect(await summary.innerText()).toBe('筛选：未受理 · 事由含“7号”')
+      await page.click('.looks > a')
+      expect([new URL(page.url()).pathname, await form.isVisible()]).toEqual(['/console/in', true])
+    })
+  }, 60_000)
+
+  it('keeps the places of the menu, whichever page one is on', async () => {
+    await visiting({ who: scene.staff.operator }, async page => {
+      const places = new Set<string>()
+      for (const path of ['', '/in', '/unusual', '/records']) {
+        await page.goto(`${scene.url}/console${path}?lang=en`)
+        const boxes = await Promise.all((await page.locator('.pages a').all()).map(link => link.boundingBox()))
+        places.add(JSON.stringify(boxes.map(box => [box?.x, box?.width])))
+      }
+      expect(places.size).toBe(1)
+      await page.goto(`${scene.url}/console?lang=zh`)
+    })
+  }, 60_000)
+
+  it('says of each subject on a phone what its code is', async () => {
+    await visiting({ who: scene.staff.auditor, width: 'phone' }, async page => {
+      await page.goto(`${scene.url}/console/in?outcome=refused`)
+      await page.click('tbody a')
+      const label = await page.locator('tbody th').first().evaluate(beforeOf)
+      expect(label).toBe('"主体代码"')
+    })
+  }, 60_000)
+
   it('can be gone through by keyboard: the first stop leads past the navigation, and focus is seen', async () => {
     await visiting({ who: scene.staff.viewer }, async page => {
       await page.goto(`${scene.url}/console`)
@@ -332,4 +379,11 @@ type Doc = {
 function outlineOf(element: unknown): string {
   const { getComputedStyle } = globalThis as unknown as { getComputedStyle(element: unknown): { outlineStyle: string } }
   return getComputedStyle(element).outlineStyle
+}
+
+function beforeOf(element: unknown): string {
+  const { getComputedStyle } = globalThis as unknown as {
+    getComputedStyle(element: unknown, part: string): { content: string }
+  }
+  return getComputedStyle(element, '::before').content
 }

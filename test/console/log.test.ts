@@ -9,9 +9,10 @@ import { issueKey, withdrawKey } from '#trust/departments.ts'
 import { BOM, csvLine } from '../../src/console/csv.ts'
 import { deedOf } from '../../src/console/deed.ts'
 import { proveEntry } from '../../src/console/entry-proof.ts'
+import { whyGone } from '../../src/console/gone.ts'
 import { filterOf, isUnusable, typed } from '../../src/console/log-filter.ts'
 import type { Staff } from '../../src/console/staff.ts'
-import { company } from '../ledger/sample.ts'
+import { answered, company, held as heldFor, uuid7 } from '../ledger/sample.ts'
 import { openScene, type Scene, USCC, usualDay } from './scene.ts'
 
 const auditor: Staff = { name: '李伟', role: 'auditor', csrf: '' }
@@ -139,6 +140,22 @@ describe('the log of a city', () => {
     ['/out?department=demo&outcome=answered&matter=00123', ['澄招〔2026〕00123号']],
   ])('shows for %s what fits and nothing else', async (path, expected) => {
     expect(matters(await get(path))).toEqual(expected)
+  })
+
+  it.each([
+    ['/in', '筛选', true],
+    ['/in?from=2020-01-01&until=2020-01-01&peer=huizhou&outcome=refused', '筛选：2020-01-01 · 未受理 · 惠州市', false],
+    ['/in?from=2020-01-01T08:30', '筛选：2020-01-01 08:30 起', false],
+    ['/in?until=2020-01-01', '筛选：至 2020-01-01', false],
+    ['/out?from=2020-01-01&until=2020-01-03&matter=018', '筛选：2020-01-01 至 2020-01-03 · 事由含“018”', false],
+    [`/in?subject=${USCC}&purpose=tendering`, `筛选：招标投标 · ${USCC}`, false],
+    ['/in?from=nonsense&outcome=refused', '筛选', true],
+  ])('says in words for %s what it is narrowed to, and makes room for what was found', async (path, said, isOpen) => {
+    const page = await get(path)
+    expect(page).toContain(`<details${isOpen ? ' open' : ''}><summary>${said}</summary>`)
+    expect(page.includes(`<a href="/console/${path.slice(1, path.includes('/out') ? 4 : 3)}">清除</a>`)).toBe(
+      path !== '/in',
+    )
   })
 
   it('records who looked, at which entries and for what, before it is shown', async () => {
@@ -295,6 +312,99 @@ describe('the log of a city', () => {
     const another = await wrong({ kinds: ['answered'] }, () => ({ peer: 'jimo' }))
     expect(another.join()).toMatch(/question: the certificate of the key.*answer: the message says other things/)
   })
+
+  it('tells by its heading what an entry is of, names the one subject as far as one may see it, and leads back to its day', async () => {
+    const [refused] = (await ledger().search({ kinds: ['refused'] }, { limit: 1 })).entries
+    if (refused?.entry.kind !== 'refused') throw new Error('nothing was refused')
+    const path = `/entry/${refused.receipt.index}`
+    const page = await get(path)
+    const [, heading = ''] = /<h1>(.*?)<\/h1>/s.exec(page) ?? []
+    expect(heading.replaceAll(/<[^>]*>/g, '')).toMatch(/^惠州市的查询 未受理 日志第 [\d,]+ 条$/)
+    expect(page).toMatch(/<title>惠州市的查询 · 未受理 · 日志第 [\d,]+ 条 · /)
+    expect(page).toContain(`查询主体 ${USCC}。结果：`)
+    expect(page).toContain('代码 <span class="code">agreement.purpose</span>')
+    const masked = await get(path, 'viewer')
+    expect(masked).toContain(`查询主体 ${USCC.slice(0, 4)}…${USCC.slice(-4)}。结果：`)
+    expect(masked).not.toContain(USCC)
+    const [, back = '', day] =
+      /<a class="button" href="\/console(\/in\?from=([^"&]*)&amp;until=\2)">回到当日收到的查询<\/a>/.exec(page) ?? []
+    const at = Temporal.Instant.from(refused.entry.at).toZonedDateTimeISO('Asia/Shanghai')
+    expect(at.toPlainDate().toString()).toBe(day)
+    expect(matters(await get(`${back.replaceAll('&amp;', '&')}&outcome=refused`))).toContain('惠评〔2026〕7号')
+    const [, agreement = ''] = /href="\/console(\/agreements\?agreement=[^"]+)"/.exec(page) ?? []
+    expect(await get(agreement)).toContain(refused.entry.agreement.id)
+  })
+
+  it('counts the subjects of a question where there are several, and says of the one without a code that it was none', async () => {
+    const [several] = (await ledger().search({ matter: '惠招〔2026〕018号' }, { limit: 1 })).entries
+    expect(await get(`/entry/${several?.receipt.index}`)).toContain('查询 3 个主体。结果：')
+    await scene.running.query('huizhou', 'jiangyin', { matter: '惠无〔2026〕1号', subjects: ['91320281MA1W7XUN8M'] })
+    const [none] = (await ledger().search({ matter: '惠无〔2026〕1号' }, { limit: 1 })).entries
+    expect(await get(`/entry/${none?.receipt.index}`)).toContain('查询 1 个主体（代码无效，未保存）。结果：')
+    // Nothing was given for it, and yet it was answered: it stands among what was, as the captions of today say.
+    expect(matters(await get(`/in?outcome=answered&matter=${encodeURIComponent('惠无')}`))).toEqual(['惠无〔2026〕1号'])
+    expect(await get('')).toContain('“已答复”包括部分答复，以及所查主体均未受理的答复。')
+  })
+
+  it.each([
+    ['answered', '惠州市的查询 已答复'],
+    ['asked', '向惠州市的查询 已发出'],
+    ['declined', '向惠州市的查询 本市未发出'],
+    ['staff', '李伟 · '],
+  ] as const)('has a heading for an entry that is %s', async (kind, heading) => {
+    const filter = { kinds: [kind], ...(kind === 'staff' || kind === 'answered' ? {} : { peer: 'huizhou' }) }
+    const found = (await ledger().search(filter, { limit: 50 })).entries
+    const one = found.find(({ entry }) =>
+      entry.kind === 'answered'
+        ? entry.status.every(each => each === 'answered')
+        : entry.kind !== 'staff' || entry.staff === '李伟',
+    )
+    const [, said = ''] = /<h1>(.*?)<\/h1>/s.exec(await get(`/entry/${one?.receipt.index}`)) ?? []
+    expect(said.replaceAll(/<[^>]*>/g, '')).toContain(heading)
+  })
+
+  it('says why signed texts are not there in the same words to who proves the entry and to who wants to read them', async () => {
+    const { city } = scene.running.gateway('jiangyin')
+    const never = await ledger().append(answered({ jti: uuid7(), subjects: [company(3)] }).entry)
+    const sentence = '写入这一条时没有保存签名原文，条目中只有摘要；摘要仍然有效。'
+    const verified = (await scene.staff.auditor.post(`/console/entry/${never.index}/verify`, { _csrf: await csrf() }))
+      .text
+    expect(await get(`/entry/${never.index}/originals`)).toContain(sentence)
+    expect(verified).toMatch(new RegExp(`<span class="tag warn">无法核验</span>\\s*<span>${sentence}</span>`))
+    const [, heading] = /role="status"><h2>([^<]*)<\/h2>/.exec(verified) ?? []
+    const tags = (tone: string) => verified.split(`<li><span class="tag ${tone}">`).length - 1
+    expect(heading).toBe(`${tags('good')} 项相符，${tags('warn')} 项无法核验`)
+    expect(tags('good')).toBeGreaterThan(0)
+    // Past its day, and no entry says that it was let go: neither page says that it was.
+    const old = heldFor({ ...answered({ jti: uuid7() }).entry, at: new Date(city.now()).toISOString() }, -1)
+    const gone = await whyGone({ entry: old, receipt: never }, city)
+    expect(gone.zh).toMatch(/^签名原文应保存至 .*，现在缺失/)
+    const found = await proveEntry(
+      { entry: old, receipt: never },
+      undefined,
+      city,
+      scene.running.gateway('jiangyin').transparency.log,
+    )
+    expect(found.map(({ zh }) => zh)).toContain('签名原文：应保存的原文缺失')
+  })
+
+  it('counts what a page shows, and says whether there is more, to the one', async () => {
+    const ask = async (n: number) => {
+      for (let i = 0; i < n; i++) await scene.running.query('huizhou', 'jiangyin', { matter: `惠数〔2026〕${i}号` })
+    }
+    const counted = async (path: string) => /<p class="soft small">([^<]*)<\/p>/.exec(await get(path))?.[1]
+    const path = `/in?matter=${encodeURIComponent('惠数〔2026〕')}`
+    await ask(49)
+    expect(await counted(path)).toBe('共 49 条')
+    await ask(1)
+    expect([await counted(path), (await get(path)).includes('rel="next"')]).toEqual(['共 50 条', false])
+    await ask(1)
+    expect(await counted(path)).toBe('本页 50 条，还有更早的')
+    const next = /href="\/console(\/in\?[^"]*before=[^"]*)" rel="next"/
+      .exec(await get(path))?.[1]
+      ?.replaceAll('&amp;', '&')
+    expect(await counted(next ?? '')).toBe('本页 1 条，没有更早的')
+  }, 60_000)
 
   it('says of signed texts that are gone before their day that they are missing', async () => {
     const { city, transparency } = scene.running.gateway('jiangyin')

@@ -73,6 +73,29 @@ describe('the pages of passkeys', () => {
   })
 })
 
+describe('a sign-in that was refused', () => {
+  it.each([
+    ['zh', '用户名、密码或动态验证码不对', 'is not right'],
+    ['en', 'The name, the password or the one-time code is not right', '不对'],
+  ])(
+    'keeps the name that was typed and nothing else, and says why in the language of the page (%s)',
+    async (lang, said, other) => {
+      await using door = await openDoor()
+      await door.person('li')
+      const who = door.visitor()
+      const _csrf = await who.token(`/console/sign-in?lang=${lang}`)
+      const form = { _csrf, name: '"><b>wang', password: 'not the password', code: '123456' }
+      const { status, text } = await who.post(`/console/sign-in?lang=${lang}`, form)
+      expect(status).toBe(401)
+      expect([text.includes(said), text.includes(other)]).toEqual([true, false])
+      expect(text).toContain('name="name" value="&quot;&gt;&lt;b&gt;wang"')
+      expect([text.includes(form.password), text.includes(form.code)]).toEqual([false, false])
+      expect(text).toMatch(/<input id="password"[^>]* autofocus>/)
+      expect((await who.get('/console/sign-in')).text).toMatch(/<input id="name" name="name" value=""[^>]* autofocus>/)
+    },
+  )
+})
+
 const hasBrowser = existsSync(CHROMIUM)
 
 describe.skipIf(!hasBrowser)('in Chromium (skipped without /usr/bin/chromium)', () => {

@@ -86,7 +86,7 @@ describe('signing in by password and code', () => {
     const who = door.visitor()
     const { status, text } = await signIn(who, person, door.clock.now, over)
     expect(status).toBe(401)
-    expect(text).toContain('The name, the password or the one-time code is not right.')
+    expect(text).toContain('用户名、密码或动态验证码不对')
     expect((await who.get('/console')).status).toBe(303)
   })
 

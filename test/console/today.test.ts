@@ -135,8 +135,32 @@ describe('today', () => {
 
   it('calls what is counted for each city and what is measured once for all of them by two names', async () => {
     const { text } = await get('')
-    expect(text).toMatch(/发出的查询<\/dt>.*按城市计，未获答复/)
+    expect(text).toMatch(/发出的查询<\/dt>.*每个被查城市各计一次，\d+ 次未获答复/)
     expect(text).toMatch(/<th scope="row">本市部门的请求<\/th><td class="n">2</)
+  })
+
+  it('leads to the table of what ends, which shows at once all that it called near', async () => {
+    const { text } = await get('')
+    const [, said = ''] = /有 (\d+) 项证书、协议、名册或吊销列表将到期。 <a href="#endings">/.exec(text) ?? []
+    const [, table = ''] = /<section class="sheet" id="endings">(.*?)<\/section>/s.exec(text) ?? []
+    const [shown = '', folded = ''] = table.split('<details>')
+    const near = (part: string) => [...part.matchAll(/<span class="tag warn">将到期<\/span>/g)].length
+    expect(Number(said)).toBeGreaterThan(0)
+    expect([near(shown), near(folded)]).toEqual([Number(said), 0])
+  })
+
+  it('says that what was answered in part is counted as answered', async () => {
+    expect((await get('/in?matter=018')).text).toContain('部分答复')
+    expect((await get('')).text).toContain('“已答复”包括部分答复')
+  })
+
+  it('begins a day that is over with what was refused in it, and today with what was asked', async () => {
+    const order = (page: string) => {
+      const at = ['<h2>未受理的查询及原因', '<h2>收到的查询'].map(heading => page.indexOf(heading))
+      expect(at).not.toContain(-1)
+      return (at[0] ?? 0) < (at[1] ?? 0) ? 'refused' : 'asked'
+    }
+    expect([order((await get('?day=yesterday')).text), order((await get('')).text)]).toEqual(['refused', 'asked'])
   })
 
   it('draws its charts at addresses of their own', async () => {

@@ -9,6 +9,7 @@ import { Agent, request } from 'undici'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { digest } from '#protocol/canonical.ts'
 import { types } from '#protocol/message.ts'
+import { refusals } from '#protocol/refusal.ts'
 import { readIdentity } from '../../src/configuration.ts'
 import { callerTls, type Federation, makeFederation } from '../../src/federation.ts'
 import { type Gateway, startGateway } from '../../src/gateway.ts'
@@ -95,6 +96,7 @@ describe('the log', () => {
     expect(written).toContain('"asked"')
     expect(written).toContain('query.matter')
     expect(written).toContain('department.key')
+    expect(written).toContain(JSON.stringify(refusals['department.key'].hint))
     expectSilent()
   })
 

@@ -76,10 +76,12 @@ function inOrder(value: unknown): unknown {
 }
 
 describe('a refusal', () => {
-  it.each(refusalCodes)('%s has a status and a text in both languages', code => {
-    const { zh, en } = told(code)
-    expect(zh).toMatch(/\p{Script=Han}/u)
-    expect(en).toMatch(/^[A-Z].*\.$/)
+  it.each(refusalCodes)('%s has a status, and a text and a hint in both languages', code => {
+    const { hint } = refusals[code]
+    for (const { zh } of [told(code), hint]) expect(zh).toMatch(/\p{Script=Han}/u)
+    expect(told(code).en).toMatch(/^[A-Z].*\.$/)
+    expect(hint.en).toMatch(/^[^\p{Script=Han}]+\.$/u)
+    expect(hint.zh).toMatch(/。$/)
     expect(refusals[code].status).toBeGreaterThanOrEqual(400)
   })
 
