@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { defineConfig } from 'vitest/config'
 import { BaseSequencer, type TestSpecification } from 'vitest/node'
@@ -23,6 +24,11 @@ const longest = [
   'ledger/append',
 ]
 
+for (const name of longest) {
+  if (!existsSync(join(import.meta.dirname, 'test', `${name}.test.ts`)))
+    throw new RangeError(`there is no test ${name}`)
+}
+
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const place = ({ moduleId }: TestSpecification) => {
@@ -33,8 +39,10 @@ class LongestFirst extends BaseSequencer {
   }
 }
 
-/** They change nothing of their process and end what they start: so a process takes one of these after the other, and imports all once. */
-const pure = ['test/{protocol,schema,trust}/**/*.test.ts']
+/** They leave nothing behind in their process that another could see: so one process takes file after file, and imports all once. */
+const together = ['test/{protocol,schema,trust}/**/*.test.ts']
+/** Looks at the memory and at the times of its process, which has to be its own. */
+const alone = ['test/trust/fuzz.test.ts']
 
 export default defineConfig({
   test: {
@@ -46,8 +54,9 @@ export default defineConfig({
     // For the processes that tests start, as `npm run xinqiao` has it.
     env: { NODE_COMPILE_CACHE: join(import.meta.dirname, 'node_modules', '.cache', 'xinqiao') },
     projects: [
-      { extends: true, test: { name: 'whole', include: ['test/**/*.test.ts'], exclude: pure } },
-      { extends: true, test: { name: 'pure', include: pure, isolate: false } },
+      { extends: true, test: { name: 'each by itself', include: ['test/**/*.test.ts'], exclude: together } },
+      { extends: true, test: { name: 'alone', include: alone } },
+      { extends: true, test: { name: 'together', include: together, exclude: alone, isolate: false } },
     ],
   },
 })

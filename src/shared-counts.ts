@@ -8,7 +8,7 @@ import { openLine, unavailable } from '#ledger/postgres-line.ts'
 import { isBusy } from '#ledger/sqlite-code.ts'
 import { refuse } from '#protocol/refusal.ts'
 
-/** How long the file may be made by another process; milliseconds. */
+/** How long to wait while another process makes the file; milliseconds. */
 const BUSY_TIMEOUT = 200
 /**
  * How long a count waits for another process's, and how often it tries; milliseconds. One takes some microseconds, but on a machine

@@ -22,10 +22,10 @@ const outcomeOf = (row: string) => `CASE ${row}.kind WHEN 'answered' THEN 'answe
 const isInbound = `jti IS NOT NULL AND kind NOT IN ('asked', 'outcome')`
 
 /**
- * So many entries make a stretch. The subjects of one stand together in their index: an append touches a page that the appends
+ * So many entries make a segment. The subjects of one stand together in their index: an append touches a page that the appends
  * around it touch too, and not one somewhere among all that the ledger ever had.
  */
-export const STRETCH = 32_768
+export const SEGMENT = 32_768
 
 /** Each with its text, so that a changed one is found; the language is PL/pgSQL throughout. */
 const functions: readonly { readonly head: string; readonly name: string; readonly body: string }[] = [
@@ -222,7 +222,7 @@ const triggers: readonly (readonly [table: string, name: string, rest: string])[
   ['signed', 'signed_expires', 'BEFORE DELETE %s FOR EACH ROW EXECUTE FUNCTION expire_only()'],
 ]
 
-const inStretch = `stretch bigint GENERATED ALWAYS AS (ix / ${STRETCH}) STORED`
+const inSegment = `segment bigint GENERATED ALWAYS AS (ix / ${SEGMENT}) STORED`
 
 /**
  * As in SQLite one fact stands in one place, and what is searched is computed from the text. Here each column has an index
@@ -248,7 +248,7 @@ const tables = [
   ...['kind', 'peer', 'purpose', 'department', 'outcome', 'code'].map(
     name => `CREATE INDEX entry_${name} ON entry (${name}, ix) WHERE ${name} IS NOT NULL`,
   ),
-  `CREATE TABLE subject (uscc text COLLATE "C", ix bigint, ${inStretch}, PRIMARY KEY (stretch, uscc, ix))`,
+  `CREATE TABLE subject (uscc text COLLATE "C", ix bigint, ${inSegment}, PRIMARY KEY (segment, uscc, ix))`,
   // Texts of whatever a peer sent: as bytes, since PostgreSQL has no text with U+0000.
   `CREATE TABLE evidence (ix bigint PRIMARY KEY, question bytea, answer bytea, expires_at bigint NOT NULL)`,
   `CREATE TABLE signed (ix bigint PRIMARY KEY, header text, before text NOT NULL, after text, signature text)`,
@@ -270,8 +270,8 @@ export const VERSION = 2
 const steps: readonly (readonly string[])[] = [
   [],
   [
-    `ALTER TABLE subject DROP CONSTRAINT subject_pkey, ADD ${inStretch}`,
-    'ALTER TABLE subject ADD PRIMARY KEY (stretch, uscc, ix)',
+    `ALTER TABLE subject DROP CONSTRAINT subject_pkey, ADD ${inSegment}`,
+    'ALTER TABLE subject ADD PRIMARY KEY (segment, uscc, ix)',
   ],
 ]
 
@@ -287,7 +287,8 @@ export async function makeTables(sql: Sql): Promise<void> {
  * the tables are of a later version.
  */
 export async function bringUpTables(sql: Sql): Promise<number> {
-  await sql`LOCK TABLE ledger IN ACCESS EXCLUSIVE MODE`
+  // In the order in which searches take them, so that neither waits for the other.
+  await sql`LOCK TABLE ledger, evidence, signed, subject, entry IN ACCESS EXCLUSIVE MODE`
   const version = (await versionOf(sql)) ?? 0
   if (!(version <= VERSION)) throw new Error(otherVersion(version))
   const roles = await sql<{ name: string }[]>`

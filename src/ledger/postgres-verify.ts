@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { EvidenceRow, IndexRow, place, readIdentity, storedText } from './postgres.ts'
 import { type Connection, connect, unavailable } from './postgres-line.ts'
-import { STRETCH, tableFaults, words } from './postgres-tables.ts'
+import { SEGMENT, tableFaults, words } from './postgres-tables.ts'
 import {
   type Batch,
   fault,
@@ -145,7 +145,7 @@ async function findAstray(sql: Connection, rows: readonly z.infer<typeof WalkedR
   const missing =
     await sql`SELECT ix FROM json_to_recordset(${JSON.stringify(subjects)}::text::json) AS said (uscc text, ix bigint)
     WHERE NOT EXISTS (SELECT FROM subject
-      WHERE stretch = said.ix / ${STRETCH}::bigint AND subject.uscc = said.uscc AND subject.ix = said.ix)`
+      WHERE segment = said.ix / ${SEGMENT}::bigint AND subject.uscc = said.uscc AND subject.ix = said.ix)`
   for (const { ix } of z.array(IndexRow).parse(missing)) astray.add(ix)
   return astray
 }

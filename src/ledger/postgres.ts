@@ -17,7 +17,7 @@ import { putTogether, takeApart } from './evidence.ts'
 import { matches } from './filter.ts'
 import type { Evidence, Filter, Ledger, Page, Recorded, SignedAnswer } from './ledger.ts'
 import { type Connection, connect, isAnswer, mayHaveBeenDone, openLine, unavailable } from './postgres-line.ts'
-import { bringUpTables, grantTo, makeTables, STRETCH, tableFaults } from './postgres-tables.ts'
+import { bringUpTables, grantTo, makeTables, SEGMENT, tableFaults } from './postgres-tables.ts'
 import { DEFAULT_RETENTION_DAYS, type Item, openQueue, replayable, type Written } from './queue.ts'
 
 /** A connection, or a transaction on one. */
@@ -28,8 +28,8 @@ const DOUBT = 10_000
 const AGAIN = 100
 /** Entries that one page of a search looks at, where no single index leads to what is looked for. */
 const SCAN = 20_000
-/** Stretches that one statement of a search by subject looks into: a million entries. */
-const STRETCHES = 32
+/** Segments that one statement of a search by subject looks into: a million entries. */
+const SEGMENTS = 32
 /** By how much the clocks of gateways, or one that was set back, may put entries out of the order of time; ms. */
 const DISORDER = 3_600_000
 
@@ -377,7 +377,8 @@ async function search(sql: Connection, filter: Filter, before: number | undefine
       /^(answered|refused|unknown)$/.test(outcome) ? sql`AND outcome = ${outcome}` : sql`AND code = ${outcome}`,
     )
   }
-  // As no index has it: the server takes time and place for independent, and would read and sort a whole day for one page.
+  // An expression, so that the index of time does not fit: the server takes time and place for independent, and would read and sort a
+  // whole day for one page.
   if (from !== undefined) named.push(sql`AND at || '' >= ${from}`)
   if (until !== undefined) named.push(sql`AND at || '' < ${until}`)
   // As canonical JSON writes it, the part stands in the text of the entry: enough to pass over those that lack it.
@@ -415,9 +416,9 @@ async function search(sql: Connection, filter: Filter, before: number | undefine
 }
 
 /**
- * A place behind all entries before an instant; undefined where none is of that instant or later. All that stand before the first of
- * the later ones do; and those behind it are, as far as clocks differ, of the time just before. `ix + 0`, lest the server walk back
- * from the newest entry to find the last of them.
+ * The place from which on no entry is earlier than an instant; undefined where none is of that instant or later. Entries stand in the
+ * order of time but for DISORDER: so it is the first entry of the instant or later, or, where that is behind it, the place after the
+ * last one of the hour before. `ix + 0` keeps the server from walking back along the primary key to find that one.
  */
 async function endOf(sql: Connection, instant: string): Promise<number | undefined> {
   const [row] = await sql`SELECT greatest(later.ix,
@@ -426,7 +427,7 @@ async function endOf(sql: Connection, instant: string): Promise<number | undefin
   return row && IndexRow.parse(row).ix
 }
 
-/** A place at or before all entries of an instant or later; undefined where none is earlier. As `endOf`, from the other side. */
+/** The place before which no entry is of an instant or later; undefined where none is earlier. As `endOf`, from the other side. */
 async function beginningOf(sql: Connection, instant: string): Promise<number | undefined> {
   const [row] = await sql`SELECT least(earlier.ix + 1,
       (SELECT min(ix + 0) FROM entry WHERE at >= ${instant} AND at < ${shifted(instant, DISORDER)})) AS ix
@@ -438,7 +439,7 @@ function shifted(instant: string, ms: number): string {
   return new Date(Date.parse(instant) + ms).toISOString()
 }
 
-/** From one stretch to the one before it, for each leads elsewhere in the index of subjects; until there are enough. */
+/** From one segment to the one before it, for each leads elsewhere in the index of subjects; until there are enough. */
 async function newestAbout(
   sql: Connection,
   subject: string,
@@ -446,12 +447,12 @@ async function newestAbout(
   words: postgres.PendingQuery<postgres.Row[]>,
 ): Promise<unknown[]> {
   const rows: unknown[] = []
-  const last = Math.floor(bottom / STRETCH)
-  for (let first = Math.floor((top - 1) / STRETCH); first >= last && rows.length < limit; first -= STRETCHES) {
+  const last = Math.floor(bottom / SEGMENT)
+  for (let first = Math.floor((top - 1) / SEGMENT); first >= last && rows.length < limit; first -= SEGMENTS) {
     const found =
-      await sql`SELECT found.* FROM generate_series(${first}::bigint, ${Math.max(last, first - STRETCHES + 1)}, -1) AS one,
+      await sql`SELECT found.* FROM generate_series(${first}::bigint, ${Math.max(last, first - SEGMENTS + 1)}, -1) AS one,
       LATERAL (SELECT subject.ix, body, link FROM subject JOIN entry USING (ix)
-        WHERE stretch = one AND uscc = ${subject} AND subject.ix >= ${bottom} AND subject.ix < ${top} ${words}
+        WHERE segment = one AND uscc = ${subject} AND subject.ix >= ${bottom} AND subject.ix < ${top} ${words}
         ORDER BY subject.ix DESC LIMIT ${limit - rows.length}) AS found
       ORDER BY ix DESC LIMIT ${limit - rows.length}`
     rows.push(...found)

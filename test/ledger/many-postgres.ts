@@ -45,7 +45,7 @@ export async function fillPostgresLedger(
       progress?.(from)
     }
     for (const { text } of indexes) await sql.unsafe(text)
-    await sql.unsafe('ALTER TABLE subject ADD PRIMARY KEY (stretch, uscc, ix)')
+    await sql.unsafe('ALTER TABLE subject ADD PRIMARY KEY (segment, uscc, ix)')
     await sql.unsafe('VACUUM ANALYZE')
     await sql.unsafe('CHECKPOINT')
   } finally {
