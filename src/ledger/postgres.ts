@@ -32,6 +32,8 @@ const SCAN = 20_000
 const SEGMENTS = 32
 /** By how much the clocks of gateways, or one that was set back, may put entries out of the order of time; ms. */
 const DISORDER = 3_600_000
+/** By how many places one of three neighbours may be away from where it counts. */
+const NEIGHBOURS = 2
 
 /**
  * Makes a ledger where there is none: in the first schema of the connection's search_path, owned by the role that connects.
@@ -131,6 +133,7 @@ export const place = z
 const Bytes = z.instanceof(Uint8Array)
 const PlacedRow = z.object({ place: place.nullable(), before_it: Bytes.nullable(), its_link: Bytes.nullable() })
 export const IndexRow = z.object({ ix: place })
+const InstantRow = z.object({ at: z.string() })
 const HoldingRow = z.object({ ix: place, expires_at: place })
 const EntryRow = z.object({ ix: place, body: z.string(), link: Bytes })
 export const EvidenceRow = z.object({
@@ -365,8 +368,8 @@ async function search(sql: Connection, filter: Filter, before: number | undefine
   const { from, until, kinds, subject, matter, outcome } = filter
   const [head] = await sql`SELECT coalesce(max(ix), -1) + 1 AS ix FROM entry`
   const count = IndexRow.parse(head).ix
-  const last = until === undefined ? count : ((await endOf(sql, until)) ?? count)
-  const first = from === undefined ? 0 : ((await beginningOf(sql, from)) ?? 0)
+  const last = until === undefined ? count : await endOf(sql, until, count)
+  const first = from === undefined ? 0 : await beginningOf(sql, from, count)
   const top = Math.min(before ?? count, last, count)
 
   const named = (['peer', 'purpose', 'department'] as const).flatMap(name =>
@@ -416,23 +419,45 @@ async function search(sql: Connection, filter: Filter, before: number | undefine
 }
 
 /**
- * The place from which on no entry is earlier than an instant; undefined where none is of that instant or later. Entries stand in the
- * order of time but for DISORDER: so it is the first entry of the instant or later, or, where that is behind it, the place after the
- * last one of the hour before. `ix + 0` keeps the server from walking back along the primary key to find that one.
+ * The place from which on no entry is earlier than an instant. Entries stand in the order of time but for DISORDER: so it is the first
+ * entry of the instant or later, or, where that is behind it, the place after the last one of the hour before. `ix + 0` keeps the
+ * server from walking back along the primary key to find that one.
  */
-async function endOf(sql: Connection, instant: string): Promise<number | undefined> {
+async function endOf(sql: Connection, instant: string, count: number): Promise<number> {
   const [row] = await sql`SELECT greatest(later.ix,
       (SELECT max(ix + 0) + 1 FROM entry WHERE at >= ${shifted(instant, -DISORDER)} AND at < ${instant})) AS ix
-    FROM (SELECT ix FROM entry WHERE at >= ${instant} ORDER BY at, ix LIMIT 1) AS later`
-  return row && IndexRow.parse(row).ix
+    FROM (SELECT ix FROM entry WHERE at >= ${instant} AND at < ${shifted(instant, 2 * DISORDER)} ORDER BY at, ix LIMIT 1) AS later`
+  if (row !== undefined) return IndexRow.parse(row).ix
+  return Math.min(count, (await placeOf(sql, count, shifted(instant, DISORDER))) + NEIGHBOURS)
 }
 
-/** The place before which no entry is of an instant or later; undefined where none is earlier. As `endOf`, from the other side. */
-async function beginningOf(sql: Connection, instant: string): Promise<number | undefined> {
+/** The place before which no entry is of an instant or later. As `endOf`, from the other side. */
+async function beginningOf(sql: Connection, instant: string, count: number): Promise<number> {
   const [row] = await sql`SELECT least(earlier.ix + 1,
       (SELECT min(ix + 0) FROM entry WHERE at >= ${instant} AND at < ${shifted(instant, DISORDER)})) AS ix
-    FROM (SELECT ix FROM entry WHERE at < ${instant} ORDER BY at DESC, ix DESC LIMIT 1) AS earlier`
-  return row && IndexRow.parse(row).ix
+    FROM (SELECT ix FROM entry WHERE at >= ${shifted(instant, -2 * DISORDER)} AND at < ${instant}
+      ORDER BY at DESC, ix DESC LIMIT 1) AS earlier`
+  if (row !== undefined) return IndexRow.parse(row).ix
+  return Math.max(0, (await placeOf(sql, count, shifted(instant, -DISORDER))) - NEIGHBOURS)
+}
+
+/**
+ * Where nothing was recorded for hours: the place about which time passes an instant, by halving. Of three neighbours the middle one
+ * counts: an entry of a clock that was years away, which would be the next one in the index of time, says nothing of where the others stand.
+ */
+async function placeOf(sql: Connection, count: number, instant: string): Promise<number> {
+  const isBefore = async (place: number) => {
+    const rows = await sql`SELECT at FROM entry WHERE ix >= ${place - 1} AND ix <= ${place + 1} ORDER BY at`
+    return rows.length > 0 && InstantRow.parse(rows[Math.floor((rows.length - 1) / 2)]).at < instant
+  }
+  if (await isBefore(count - 2)) return count
+  let [low, high] = [0, count]
+  while (low < high) {
+    const middle = Math.floor((low + high) / 2)
+    if (await isBefore(middle)) low = middle + 1
+    else high = middle
+  }
+  return low
 }
 
 function shifted(instant: string, ms: number): string {

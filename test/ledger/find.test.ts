@@ -113,6 +113,25 @@ describeEngines(engine => {
     )
   })
 
+  test.each([
+    ['2099', '2099-01-01T00:00:00.000Z'],
+    ['1970', '1970-01-01T00:00:00.000Z'],
+  ])('one entry of %s among those of a night hides no other from a search by time', async (_, wrong) => {
+    await using ledger = await openLedgerAt(await engine.make(), 'jiangyin')
+    const hour = (n: number) => new Date(Date.UTC(2026, 4, 1, n)).toISOString()
+    for (const at of [hour(0), hour(1), wrong, hour(2), hour(3), hour(4)]) await ledger.append(answered({ at }).entry)
+    const whole = (await ledger.entries({ from: 0, limit: 9 })).toReversed()
+    for (const from of [undefined, hour(-700), hour(-8), hour(-1), hour(0), hour(3), hour(9)]) {
+      for (const until of [undefined, hour(-9), hour(1), hour(4), hour(5), hour(16), hour(700)]) {
+        const filter = { from, until }
+        const others = (await all(ledger, filter, 5)).filter(({ entry }) => entry.at !== wrong)
+        expect(others, `${from} ${until}`).toEqual(
+          whole.filter(({ entry }) => entry.at !== wrong && matches(entry, filter)),
+        )
+      }
+    }
+  })
+
   test('a search sees what was appended a moment ago, and nothing in an empty ledger', async () => {
     await using ledger = await openLedgerAt(await engine.make(), 'jiangyin')
     expect(await ledger.search({ peer: 'huizhou' }, { limit: 5 })).toEqual({ entries: [], next: undefined })
