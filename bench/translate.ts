@@ -15,7 +15,8 @@ import type { LocalRow } from '#schema/text.ts'
 import { type FoundFamily, translate } from '#schema/translate.ts'
 import { readVocabulary } from '#schema/vocabulary.ts'
 import type { Verified } from '#trust/verify.ts'
-import { type DemoTable, home, readTables } from '../src/federation.ts'
+import { type DemoTable, readTables } from '../src/demo-tables.ts'
+import { home } from '../src/federation.ts'
 import { lean } from '../src/process.ts'
 
 const SUBJECTS = 100

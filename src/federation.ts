@@ -3,7 +3,6 @@ import { createPrivateKey, randomInt } from 'node:crypto'
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
 import { z } from 'zod'
 import { formatted, readAgreement, signAgreement } from '#agreement/agreement.ts'
 import { createLedger } from '#ledger/sqlite.ts'
@@ -15,6 +14,7 @@ import { jsonFiles, type Members, readMembers } from '#trust/members.ts'
 import { newEncryptionKey } from '#trust/seal.ts'
 import { OFFICE } from '#trust/statement.ts'
 import { type Authority, makeAuthority } from './authority.ts'
+import { fillSqlite, readTables } from './demo-tables.ts'
 import { type OfficePlaces, signRoll } from './office.ts'
 import { readSettings, type Settings } from './settings.ts'
 
@@ -190,28 +190,6 @@ async function signAll(
   if (faults.length > 0) throw new ConfigurationError(faults)
 }
 
-/** A day so many days from today in Asia/Shanghai, written in the table's own way: `{"today": -3, "as": "YYYY/MM/DD"}`. */
-const Day = z.strictObject({ today: z.int(), as: z.string() })
-const Cell = z.union([z.string(), z.number(), z.null(), Day])
-const Table = z.strictObject({
-  table: z.string(),
-  /** Which of the city's databases holds it, where there are several. */
-  source: z.string().default('city'),
-  note: z.string().optional(),
-  columns: z.record(z.string(), z.string()),
-  indexes: z.array(z.string()).optional(),
-  rows: z.array(z.record(z.string(), Cell)),
-})
-export type DemoTable = z.infer<typeof Table>
-
-/** A city's tables as its readable files hold them. */
-export function readTables(folder: string): DemoTable[] {
-  return readdirSync(folder)
-    .filter(name => name.endsWith('.json'))
-    .sort()
-    .map(name => Table.parse(JSON.parse(readFileSync(join(folder, name), 'utf8'))))
-}
-
 /** Makes a SQLite database of each of a city's sources from its readable files, and gives them as a setting. */
 function fillSources(data: string, folder: string): string {
   const sources = Map.groupBy(existsSync(folder) ? readTables(folder) : [], ({ source }) => source)
@@ -219,29 +197,6 @@ function fillSources(data: string, folder: string): string {
   const url = (name: string) => `sqlite:${join(data, `${name}.sqlite`)}`
   const names = [...sources.keys()].filter(name => name !== 'city' || sources.size > 1)
   return names.length === 0 ? url('city') : names.map(name => `${name}=${url(name)}`).join(',')
-}
-
-function fillSqlite(path: string, tables: readonly DemoTable[]): void {
-  using db = new DatabaseSync(path)
-  // Of one transaction: a commit is waited for until the disk has it, and one of each row made this most of a start.
-  db.exec('begin')
-  for (const { table, columns, indexes, rows } of tables) {
-    const names = Object.keys(columns)
-    db.exec(`create table "${table}" (${names.map(name => `"${name}" ${columns[name]}`).join(', ')})`)
-    for (const column of indexes ?? []) db.exec(`create index "${table}_${column}" on "${table}" ("${column}")`)
-    const insert = db.prepare(
-      `insert into "${table}" (${names.map(name => `"${name}"`).join(', ')}) values (${names.map(() => '?').join(', ')})`,
-    )
-    for (const row of rows) insert.run(...names.map(name => cell(row[name] ?? null)))
-  }
-  db.exec('commit')
-}
-
-function cell(value: z.infer<typeof Cell>): string | number | null {
-  if (value === null || typeof value !== 'object') return value
-  const date = Temporal.Now.plainDateISO('Asia/Shanghai').add({ days: value.today }).toString()
-  const [year = '', month = '', day = ''] = date.split('-')
-  return value.as.replace('YYYY', year).replace('MM', month).replace('DD', day).replace('hh:mm:ss', '00:00:00')
 }
 
 /** Ports given out by this process: one that is free stays free only until somebody listens on it. */

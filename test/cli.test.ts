@@ -12,8 +12,9 @@ import { z } from 'zod'
 import { AskAnswer } from '#exchange/ask.ts'
 import { jsonFiles } from '#trust/members.ts'
 import { makeAuthority } from '../src/authority.ts'
+import { fillSqlite } from '../src/demo-tables.ts'
 import { freePort, home } from '../src/federation.ts'
-import { demoTables, fillSqlite } from './schema/cities.ts'
+import { demoTables } from './schema/cities.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'xinqiao-cli-'))
 const [here, there] = [join(folder, 'linjiang'), join(folder, 'haiyang')]
@@ -117,6 +118,9 @@ describe('a command that is called wrongly', () => {
     ['without an option', [...newCity, '--division', '999901'], '--endpoint is missing'],
     ['with an option of no command', ['check', '--force'], '--force'],
     ['with a word that it does not take', ['demo', 'help'], 'unexpected: help'],
+    ['with a word after serve', ['serve', 'now'], 'unexpected: now'],
+    ['with a word after health', ['health', 'now'], 'unexpected: now'],
+    ['with a word after check', ['check', 'now'], 'unexpected: now'],
     ['with a city id of no form', ['init', 'Linjiang', ...newCity.slice(2), ...good], 'no city id'],
     ['with itself as its peer', [...newCity.slice(0, -1), 'linjiang', ...good], '--peer'],
     ['with a division of no form', [...newCity, '--division', '99', ...good.slice(2)], '--division'],
@@ -531,6 +535,10 @@ describe('the demo', () => {
     )
     const lines = (await promise).split('\n')
     expect(lines.filter(line => stringWidth(line) > 100)).toEqual([])
+    // Of a question that its own city's gateway refused, the other city is not said to have refused it.
+    const scene = (title: string) => lines.find(line => line.startsWith(title))
+    for (const title of ['未约定的目的', '自然人证件号码']) expect(scene(title)).toContain('未发出')
+    expect(scene('途中被篡改的报文')).toContain('未受理')
     const at = lines.findIndex(line => line.startsWith('city asked'))
     const matrix = lines.slice(at + 2, at + 7).map(line => line.split(/\s{2,}/))
     const names = ['惠州 Huizhou', '即墨 Jimo', '宁波 Ningbo', '衢州 Quzhou', '宿迁 Suqian']

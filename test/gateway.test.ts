@@ -28,6 +28,7 @@ import { startGateway } from '../src/gateway.ts'
 import { Readiness } from '../src/health.ts'
 import { readSettings, type Settings } from '../src/settings.ts'
 import { daysFromNow, type Made, makeCrl, makeLeaf, makeMember, makeRoot } from './certificates.ts'
+import { childEnv } from './child.ts'
 import { agreementId } from './federation.ts'
 
 const pristine = mkdtempSync(join(tmpdir(), 'xinqiao-pristine-'))
@@ -325,7 +326,7 @@ describe('the inside surface with TLS', () => {
     const { environment } = federation.city('jiangyin')
     const tlsSettings = { XINQIAO_INSIDE_LISTEN: `0.0.0.0:${port}`, XINQIAO_INSIDE_TLS: insideTls }
     const { stdout } = await promisify(execFile)(process.execPath, [join(home, 'src', 'cli.ts'), 'health'], {
-      env: { ...environment, ...tlsSettings, NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'] },
+      env: childEnv({ ...environment, ...tlsSettings }),
     })
     expect(stdout).toContain('"ready":true')
   })

@@ -4,15 +4,16 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterAll, describe, expect, it } from 'vitest'
+import { fillSqlite } from '../src/demo-tables.ts'
 import { countTables, describeCounts, type TableKeys } from '../src/key-counts.ts'
-import { cityNames, demoTables, fillSqlite, mappingOf } from './schema/cities.ts'
+import { cityNames, demoTables, mappingOf } from './schema/cities.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'xinqiao-counts-'))
 afterAll(() => rmSync(directory, { recursive: true }))
 
 /** The settings of a city whose databases hold its demo tables. */
 function sourcesOf(city: string): Map<string, string> {
-  const bySource = Map.groupBy(demoTables(city), ({ source = 'city' }) => source)
+  const bySource = Map.groupBy(demoTables(city), ({ source }) => source)
   return new Map(
     [...bySource].map(([source, tables]) => {
       const path = join(directory, `${city}-${source}.sqlite`)

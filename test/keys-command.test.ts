@@ -10,6 +10,7 @@ import { requestedKey } from '#trust/request.ts'
 import { readEncryptionJwk } from '#trust/seal.ts'
 import { type Federation, home, makeFederation } from '../src/federation.ts'
 import { startGateway } from '../src/gateway.ts'
+import { childEnv } from './child.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'xinqiao-keys-'))
 let federation: Federation
@@ -22,9 +23,8 @@ type Ran = { readonly code: number; readonly out: string; readonly err: string }
 
 function xinqiao(words: readonly string[], environment: Readonly<Record<string, string>> = {}): Promise<Ran> {
   const { promise, resolve } = Promise.withResolvers<Ran>()
-  const { PATH = '', NODE_COMPILE_CACHE = '' } = process.env
-  const env = { PATH, NODE_COMPILE_CACHE, ...environment }
-  execFile(process.execPath, [join(home, 'src', 'cli.ts'), ...words], { cwd: folder, env }, (error, out, err) =>
+  const options = { cwd: folder, env: childEnv(environment) }
+  execFile(process.execPath, [join(home, 'src', 'cli.ts'), ...words], options, (error, out, err) =>
     resolve({ code: error === null ? 0 : Number(error.code), out, err }),
   )
   return promise

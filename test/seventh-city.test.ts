@@ -7,9 +7,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { formatted } from '#agreement/agreement.ts'
 import { completeUscc } from '#protocol/subject.ts'
 import { MappingForm } from '#schema/format.ts'
+import { type DemoTable, fillSqlite } from '../src/demo-tables.ts'
 import { readRows } from '../src/rows.ts'
 import { type Running, runFederation } from './federation.ts'
-import { cityNames, type DemoTable, demoTables, fillSqlite, mappingFile, vocabulary } from './schema/cities.ts'
+import { cityNames, demoTables, mappingFile, vocabulary } from './schema/cities.ts'
 import { xingwanMapping, xingwanRows } from './xingwan.ts'
 
 const home = join(import.meta.dirname, '..')
@@ -29,7 +30,13 @@ function penal(change: DemoTable['rows'][number]): DemoTable['rows'][number] {
 
 function tableOf(table: string, columns: readonly string[], rows: DemoTable['rows']): DemoTable {
   const named = [...columns, ...Object.keys(form.tables[table]?.ignored ?? {})]
-  return { table, columns: Object.fromEntries(named.map(column => [column, 'text'])), indexes: [], rows }
+  return {
+    table,
+    source: 'city',
+    columns: Object.fromEntries(named.map(column => [column, 'text'])),
+    indexes: [],
+    rows,
+  }
 }
 
 const columnsOf = (table: string) => Object.keys(form.tables[table]?.columns ?? {})

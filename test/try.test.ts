@@ -10,10 +10,10 @@ import { completeUscc } from '#protocol/subject.ts'
 import { MappingForm } from '#schema/format.ts'
 import { readMapping } from '#schema/mapping.ts'
 import type { LocalRow } from '#schema/text.ts'
+import { cellText } from '../src/demo-tables.ts'
 import { describeTrial } from '../src/describe-trial.ts'
 import { readRows } from '../src/rows.ts'
 import { tryRows } from '../src/trial.ts'
-import { cellText } from '../src/demo-tables.ts'
 import { cityNames, demoTables, mappingFile, vocabulary } from './schema/cities.ts'
 import { cityDatabase } from './schema/lookup.ts'
 import { mistakes, shownMistakes, shownTrial, xingwanMapping, xingwanRows } from './xingwan.ts'
@@ -401,7 +401,7 @@ describe('the command', () => {
       'with words too many',
       ['penal.csv', '--mapping', 'xingwan.json', '--rows', 'penal.csv'],
       2,
-      /belongs to no option/,
+      /unexpected: penal\.csv/,
     ],
   ])('%s says what is wrong', async (_, words, code, says) => {
     write('other.csv', 'x,y\n1,2\n')

@@ -9,7 +9,8 @@ import { completeUscc, readSubject } from '#protocol/subject.ts'
 import type { SharedRecord } from '#schema/record.ts'
 import type { SharedFamily } from '#schema/translate.ts'
 import { vocabulary } from '../schema/cities.ts'
-import { base, entry, honour, penalty, saying, subject, today } from './records.ts'
+import { base, entry, honour, penalty, saying, subject } from './records.ts'
+import { today } from './shipped.ts'
 import { huizhou, verified } from './verified.ts'
 
 const business = completeUscc('92320281MA1TE200')

@@ -6,7 +6,8 @@ import { type RefusalCode, refusals } from '#protocol/refusal.ts'
 import { completeUscc } from '#protocol/subject.ts'
 import type { SharedRecord } from '#schema/record.ts'
 import { vocabulary } from '../schema/cities.ts'
-import { base, clause, entry, honour, local, ofLists, ofRatings, penalty, rating, saying, today } from './records.ts'
+import { base, clause, entry, honour, local, ofLists, ofRatings, penalty, rating, saying } from './records.ts'
+import { today } from './shipped.ts'
 
 /** A right code that has the form of an identity number as well, though not its check digit. */
 const BOTH = completeUscc('1101011990010103')

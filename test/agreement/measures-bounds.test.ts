@@ -15,9 +15,12 @@ import type { Fault } from '#protocol/fault.ts'
 import type { Value, WireRecord } from '#protocol/message.ts'
 import type { Vocabulary } from '#schema/vocabulary.ts'
 import { vocabulary } from '../schema/cities.ts'
-import { entry, exchange, faultsAfter, huizhou, jiangyin, set, today } from './veto.ts'
+import { entryOn } from './entries.ts'
+import { changeFirst, faultsAfter, huizhou, jiangyin } from './measure-lists.ts'
+import { today } from './shipped.ts'
+import { exchange } from './veto.ts'
 
-const certain = recognise(entry('wage-arrears'), exchange, vocabulary)
+const certain = recognise(entryOn('wage-arrears'), exchange, vocabulary)
 if (certain === undefined) throw new RangeError('an entry is recognised or not')
 const CONSTRUCTION = 'huizhou-construction'
 const open = { publishedUntil: 'indefinite' }
@@ -30,7 +33,7 @@ const offeredFor = (
   on = today,
 ) => offered(record, recognition, own, on)
 const construction = (fields: Readonly<Record<string, Value>>, on = today) =>
-  offeredFor(entry('wage-arrears', fields), huizhou, certain, on).find(({ code }) => code === CONSTRUCTION)
+  offeredFor(entryOn('wage-arrears', fields), huizhou, certain, on).find(({ code }) => code === CONSTRUCTION)
 const withMeasures = (change: object): MeasureList => ({
   ...huizhou,
   measures: huizhou.measures.map(measure => (measure.code === CONSTRUCTION ? { ...measure, ...change } : measure)),
@@ -38,11 +41,11 @@ const withMeasures = (change: object): MeasureList => ({
 
 describe('a list of measures', () => {
   it.each<[string, (list: MeasureList) => void]>([
-    ['an open beginning', list => set(list, { validFrom: null, validTo: '2026-01-01' })],
-    ['an open end', list => set(list, { validFrom: '2026-01-01', validTo: null })],
-    ['a measure of one day', list => set(list, { validFrom: '2026-01-01', validTo: '2026-01-01' })],
-    ['a period of more than nine months', list => set(list, { period: 'P18M' })],
-    ['a period of twenty years', list => set(list, { period: 'P20Y' })],
+    ['an open beginning', list => changeFirst(list, { validFrom: null, validTo: '2026-01-01' })],
+    ['an open end', list => changeFirst(list, { validFrom: '2026-01-01', validTo: null })],
+    ['a measure of one day', list => changeFirst(list, { validFrom: '2026-01-01', validTo: '2026-01-01' })],
+    ['a period of more than nine months', list => changeFirst(list, { period: 'P18M' })],
+    ['a period of twenty years', list => changeFirst(list, { period: 'P20Y' })],
     ['objections annotated', list => Object.assign(list.objection, { use: 'annotated' })],
   ])('may have %s', (_, change) => {
     expect(faultsAfter(change)).toEqual([])
@@ -53,13 +56,13 @@ describe('a list of measures', () => {
     sets.set('veto-purposes', vocabulary.purposes)
     const denies = [...vocabulary.purposes.keys()]
     expect(denies.length).toBeGreaterThan(1)
-    expect(faultsAfter(list => set(list, { denies }), { ...vocabulary, sets })).toEqual([])
+    expect(faultsAfter(list => changeFirst(list, { denies }), { ...vocabulary, sets })).toEqual([])
   })
 
   it.each(['P2Y and more', 'aP2Y', 'P0Y', 'P100Y', 'P2x', 'P2xY', 'P2', 'P1Y6M', 'P2D'])(
     'may not have the period %s',
     period => {
-      expect(faultsAfter(list => set(list, { period })).map(({ path }) => path)).toEqual(['measures[0].period'])
+      expect(faultsAfter(list => changeFirst(list, { period })).map(({ path }) => path)).toEqual(['measures[0].period'])
     },
   )
 
@@ -67,7 +70,7 @@ describe('a list of measures', () => {
     ['no list that triggers a measure', { lists: [] }, 'measures[0].lists'],
     ['no purpose among those that it denies', { denies: [] }, 'measures[0].denies'],
   ])('may not have %s', (_, change, path) => {
-    expect(faultsAfter(list => set(list, change)).map(fault => fault.path)).toEqual([path])
+    expect(faultsAfter(list => changeFirst(list, change)).map(fault => fault.path)).toEqual([path])
   })
 
   it('is told what to do where a veto purpose is no purpose: the fault is of the vocabulary', () => {
@@ -95,7 +98,7 @@ describe('a list of measures', () => {
 
 describe('a measure', () => {
   it('is offered with all that is known of it, and with no more', () => {
-    const [first] = offeredFor(entry('wage-arrears', open))
+    const [first] = offeredFor(entryOn('wage-arrears', open))
     expect(first).toStrictEqual({
       code: 'fiscal-funds-veto',
       zh: '财政性资金扶助“一票否决”',
@@ -119,7 +122,7 @@ describe('a measure', () => {
 
   it('holds for its period from the day of the entry, on its last day still, and never beyond the entry', () => {
     expect(construction({ ...open, listed: '2024-11-23' })?.until).toBe(today)
-    expect(offeredFor(entry('wage-arrears', { ...open, listed: '2024-11-22' })).map(({ code }) => code)).toEqual([
+    expect(offeredFor(entryOn('wage-arrears', { ...open, listed: '2024-11-22' })).map(({ code }) => code)).toEqual([
       'fiscal-funds-veto',
       'land-bidding',
     ])
@@ -141,17 +144,17 @@ describe('a measure', () => {
   it('is offered from its first day to its last, both included', () => {
     const own = withMeasures({ validFrom: '2026-11-01', validTo: '2026-11-30' })
     const on = (day: string) =>
-      offeredFor(entry('wage-arrears'), own, certain, day).some(each => each.code === CONSTRUCTION)
+      offeredFor(entryOn('wage-arrears'), own, certain, day).some(each => each.code === CONSTRUCTION)
     expect(['2026-10-31', '2026-11-01', '2026-11-30', '2026-12-01'].map(on)).toEqual([false, true, true, false])
     const told = (day: string) => elsewhere(certain, own, day).length
     expect(['2026-10-31', '2026-11-01', '2026-11-30', '2026-12-01'].map(told)).toEqual([0, 1, 1, 0])
   })
 
   it.each<[string, WireRecord]>([
-    ['is over', entry('wage-arrears', { publishedUntil: '2026-11-21' })],
-    ['ends nobody knows when', entry('wage-arrears', { removed: '2027-02-29' })],
-    ['is under objection', entry('wage-arrears', {}, true)],
-    ['is no entry on a list', { ...entry('wage-arrears'), family: 'rating' }],
+    ['is over', entryOn('wage-arrears', { publishedUntil: '2026-11-21' })],
+    ['ends nobody knows when', entryOn('wage-arrears', { removed: '2027-02-29' })],
+    ['is under objection', entryOn('wage-arrears', {}, { objection: true })],
+    ['is no entry on a list', { ...entryOn('wage-arrears'), family: 'rating' }],
   ])('is not offered for what %s, whatever it is recognised as', (_, record) => {
     expect(offeredFor(record)).toEqual([])
   })
@@ -164,17 +167,17 @@ describe('a measure', () => {
       { ...certain, ambiguous: true as const },
       nothing,
     ]) {
-      expect(offered(entry('wage-arrears'), recognition, huizhou, today)).toEqual([])
+      expect(offered(entryOn('wage-arrears'), recognition, huizhou, today)).toEqual([])
     }
-    expect(offered(entry('wage-arrears'), undefined, huizhou, today)).toEqual([])
-    expect(offered(entry('wage-arrears'), certain, undefined, today)).toEqual([])
+    expect(offered(entryOn('wage-arrears'), undefined, huizhou, today)).toEqual([])
+    expect(offered(entryOn('wage-arrears'), certain, undefined, today)).toEqual([])
   })
 
   it('is offered for what an entry is here, and told of elsewhere for what it is there', () => {
-    const [word] = recognise(entry('procurement-serious'), exchange, vocabulary)?.as ?? []
+    const [word] = recognise(entryOn('procurement-serious'), exchange, vocabulary)?.as ?? []
     if (word === undefined) throw new RangeError('not recognised')
     const other: Recognition = { ...certain, as: [word] }
-    expect(offeredFor(entry('wage-arrears'), huizhou, other).map(({ code }) => code)).toEqual([
+    expect(offeredFor(entryOn('wage-arrears'), huizhou, other).map(({ code }) => code)).toEqual([
       'fiscal-funds-veto',
       'land-bidding',
       'grain-procurement',
@@ -203,9 +206,10 @@ describe('a record', () => {
   })
 
   it('ends on the first of its ends, and is over before any objection to it counts', () => {
-    const use = (fields: Record<string, Value>) => useOf(entry('wage-arrears', fields, true), jiangyin, today)
+    const use = (fields: Record<string, Value>) =>
+      useOf(entryOn('wage-arrears', fields, { objection: true }), jiangyin, today)
     const annotated = { ...jiangyin, objection: { ...jiangyin.objection, use: 'annotated' as const } }
-    const both = entry('wage-arrears', { publishedUntil: '2027-05-01', removed: '2027-03-01' }, true)
+    const both = entryOn('wage-arrears', { publishedUntil: '2027-05-01', removed: '2027-03-01' }, { objection: true })
     expect(useOf(both, annotated, today)).toStrictEqual({ until: '2027-02-28' })
     expect(use({ removed: today })).toEqual({ why: 'record.ended' })
     expect(use({ removed: '2026-11-23' })).toEqual({ why: 'measure.objection' })

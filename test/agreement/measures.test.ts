@@ -12,7 +12,10 @@ import {
 import { recognise } from '#agreement/recognise.ts'
 import type { Value, WireRecord } from '#protocol/message.ts'
 import { vocabulary } from '../schema/cities.ts'
-import { entry, exchange, faultsAfter, huizhou, jiangyin, measureLists as lists, set, today } from './veto.ts'
+import { entryOn } from './entries.ts'
+import { changeFirst, faultsAfter, huizhou, jiangyin, measureLists as lists } from './measure-lists.ts'
+import { today } from './shipped.ts'
+import { exchange } from './veto.ts'
 
 const measuresOf = (record: WireRecord, own: MeasureList | undefined, over: Partial<typeof exchange> = {}) =>
   offered(record, recognise(record, { ...exchange, ...over }, vocabulary), own, over.today ?? today)
@@ -29,19 +32,29 @@ describe('the measure lists', () => {
 
   it.each<[string, (list: MeasureList) => void, RegExp, RegExp]>([
     ['a city that is not its file’s', list => Object.assign(list, { city: 'suqian' }), /^city$/, /file name/],
-    ['a measure of no vocabulary', list => set(list, { of: 'gossip' }), /^measures\[0\]\.of$/, /measure gossip/],
-    ['a list of no vocabulary', list => set(list, { lists: ['gossip'] }), /lists$/, /list gossip/],
-    ['a list that is not severe', list => set(list, { lists: ['abnormal-operation'] }), /lists$/, /no severe list/],
-    ['a list by counting', list => set(list, { lists: ['computed-black'] }), /lists$/, /no severe list/],
-    ['a purpose that is no veto', list => set(list, { denies: ['tendering'] }), /denies$/, /no veto purpose/],
-    ['a measure twice', list => set(list, { code: 'land-bidding' }), /\[1\]\.code$/, /stands twice/],
+    [
+      'a measure of no vocabulary',
+      list => changeFirst(list, { of: 'gossip' }),
+      /^measures\[0\]\.of$/,
+      /measure gossip/,
+    ],
+    ['a list of no vocabulary', list => changeFirst(list, { lists: ['gossip'] }), /lists$/, /list gossip/],
+    [
+      'a list that is not severe',
+      list => changeFirst(list, { lists: ['abnormal-operation'] }),
+      /lists$/,
+      /no severe list/,
+    ],
+    ['a list by counting', list => changeFirst(list, { lists: ['computed-black'] }), /lists$/, /no severe list/],
+    ['a purpose that is no veto', list => changeFirst(list, { denies: ['tendering'] }), /denies$/, /no veto purpose/],
+    ['a measure twice', list => changeFirst(list, { code: 'land-bidding' }), /\[1\]\.code$/, /stands twice/],
     [
       'an end before the beginning',
-      list => set(list, { validFrom: '2026-02-01', validTo: '2026-01-01' }),
+      list => changeFirst(list, { validFrom: '2026-02-01', validTo: '2026-01-01' }),
       /validTo$/,
       /ends before/,
     ],
-    ['a period in days', list => set(list, { period: 'P30D' }), /period$/, /./],
+    ['a period in days', list => changeFirst(list, { period: 'P30D' }), /period$/, /./],
     ['no rule for objections', list => Object.assign(list, { objection: undefined }), /^objection$/, /./],
   ])('with %s are refused, and the place is told', (_, change, path, problem) => {
     const faults = faultsAfter(change)
@@ -65,23 +78,23 @@ describe('a measure', () => {
         const expected = own.measures.filter(measure => measure.lists.includes(type)).map(({ code }) => code)
         const to = own.city === 'huizhou' ? { from: 'jiangyin', to: 'huizhou' } : {}
         expect(
-          measuresOf(entry(type), own, to).map(({ code }) => code),
+          measuresOf(entryOn(type), own, to).map(({ code }) => code),
           own.city,
         ).toEqual(expected)
       }
     }
-    expect(measuresOf(entry('wage-arrears'), undefined)).toEqual([])
+    expect(measuresOf(entryOn('wage-arrears'), undefined)).toEqual([])
   })
 
   it('is not offered for what is information, refused, no list, or an honour', () => {
     const own = jiangyin
     for (const record of [
-      entry('local-black'),
-      entry('computed-black'),
-      entry('judgment-defaulter'),
-      entry('wage-arrears', { document: '' }),
-      entry('tax-a'),
-      { ...entry('wage-arrears'), family: 'penalty' },
+      entryOn('local-black'),
+      entryOn('computed-black'),
+      entryOn('judgment-defaulter'),
+      entryOn('wage-arrears', { document: '' }),
+      entryOn('tax-a'),
+      { ...entryOn('wage-arrears'), family: 'penalty' },
     ]) {
       expect(measuresOf(record, own), record.id).toEqual([])
     }
@@ -89,7 +102,7 @@ describe('a measure', () => {
 
   it('ends with its record, or with its own period where that is shorter', () => {
     const until = (fields: Readonly<Record<string, Value>>, code: string) => {
-      const found = measuresOf(entry('wage-arrears', fields), huizhou, { from: 'jiangyin', to: 'huizhou' })
+      const found = measuresOf(entryOn('wage-arrears', fields), huizhou, { from: 'jiangyin', to: 'huizhou' })
       return found.find(each => each.code === code)?.until
     }
     const open = { publishedUntil: 'indefinite' }
@@ -100,12 +113,12 @@ describe('a measure', () => {
     expect(until({ publishedUntil: '2027-05-01' }, 'huizhou-construction')).toBe('2027-05-01')
     const past = { ...open, listed: '2024-11-22' }
     expect(until(past, 'huizhou-construction')).toBeUndefined()
-    const codes = measuresOf(entry('wage-arrears', past), huizhou, { from: 'jiangyin', to: 'huizhou' })
+    const codes = measuresOf(entryOn('wage-arrears', past), huizhou, { from: 'jiangyin', to: 'huizhou' })
     expect(codes.map(({ code }) => code)).not.toContain('huizhou-construction')
   })
 
   it('of another city is told only where it holds there alone, and for that city’s own word of the list', () => {
-    const recognition = recognise(entry('wage-arrears'), exchange, vocabulary)
+    const recognition = recognise(entryOn('wage-arrears'), exchange, vocabulary)
     expect(elsewhere(recognition, huizhou, today).map(({ code }) => code)).toEqual(['huizhou-construction'])
     expect(elsewhere(recognition, jiangyin, today)).toEqual([])
     expect(elsewhere(undefined, huizhou, today)).toEqual([])
@@ -114,7 +127,7 @@ describe('a measure', () => {
 
 describe('a record', () => {
   const use = (fields: Readonly<Record<string, Value>>, objection = false, own = jiangyin) =>
-    useOf(entry('wage-arrears', fields, objection), own, today)
+    useOf(entryOn('wage-arrears', fields, objection ? { objection } : {}), own, today)
 
   it('may be used to the end of its last day of publicity, and not on the day of its removal', () => {
     expect(use({ publishedUntil: today })).toEqual({ until: today })
@@ -130,7 +143,9 @@ describe('a record', () => {
 
   it('under objection is suspended or annotated by our own rule, and suspended where we have none', () => {
     expect(use({}, true)).toEqual({ why: 'measure.objection' })
-    expect(useOf(entry('wage-arrears', {}, true), undefined, today)).toEqual({ why: 'measure.objection' })
+    expect(useOf(entryOn('wage-arrears', {}, { objection: true }), undefined, today)).toEqual({
+      why: 'measure.objection',
+    })
     const annotated = { ...jiangyin, objection: { ...jiangyin.objection, use: 'annotated' as const } }
     expect(use({}, true, annotated)).toEqual({ until: '2027-05-01' })
   })

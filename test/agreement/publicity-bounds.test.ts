@@ -6,8 +6,8 @@ import type { Value } from '#protocol/message.ts'
 import type { PublicityRule } from '#schema/periods.ts'
 import type { SharedRecord } from '#schema/record.ts'
 import { vocabulary } from '../schema/cities.ts'
-import { either, graded } from './grades.ts'
-import { base, entry, honour, penalty, saying, today } from './records.ts'
+import { base, either, entry, graded, honour, penalty, saying } from './records.ts'
+import { today } from './shipped.ts'
 
 const FAR = '9999-12-31'
 type Grades = readonly (readonly [string, { months?: number; days?: number; unlessStated?: 'unpublished' }])[]

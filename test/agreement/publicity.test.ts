@@ -6,7 +6,7 @@ import type { Value } from '#protocol/message.ts'
 import { readSubject, subjectKinds } from '#protocol/subject.ts'
 import type { SharedRecord } from '#schema/record.ts'
 import { vocabulary } from '../schema/cities.ts'
-import { either, graded } from './grades.ts'
+import { either, graded } from './records.ts'
 
 const FAR = '2040-12-31'
 const record: SharedRecord = {

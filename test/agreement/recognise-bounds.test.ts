@@ -1,8 +1,5 @@
 /** What a list entry or a rating of another city is here, case by case, at the edges of the day, the table and the word. */
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { Agreement } from '#agreement/agreement.ts'
 import {
   codeOf,
   dayIn,
@@ -18,10 +15,9 @@ import {
 import type { RecognitionTable } from '#agreement/recognition.ts'
 import type { Value, WireRecord } from '#protocol/message.ts'
 import { vocabulary } from '../schema/cities.ts'
+import { entryOn } from './entries.ts'
+import { shipped, today } from './shipped.ts'
 
-const file = join(import.meta.dirname, '../../federation-config/agreements/jiangyin-huizhou-2026.json')
-const shipped = Agreement.parse(JSON.parse(readFileSync(file, 'utf8')))
-const today = '2026-11-22'
 const exchange: Exchange = { agreement: shipped, from: 'jiangyin', to: 'huizhou', today }
 const coded = (code: string): Value => ({ code, original: `本市的${code}` })
 const under = (...recognition: RecognitionTable[]): Exchange => ({
@@ -38,15 +34,6 @@ function said(record: WireRecord, over: Exchange = exchange, words = vocabulary)
 const outcomeOf = (...asked: Parameters<typeof said>) => {
   const found = said(...asked)
   return found?.why?.code ?? found?.outcome
-}
-
-function entry(
-  list: string,
-  fields: Readonly<Record<string, Value>> = {},
-  marks: Partial<WireRecord> = {},
-): WireRecord {
-  const stated = { type: coded(list), authority: '某局', document: '某演示〔2026〕1号', listed: '2026-05-01' }
-  return { id: '1', family: 'list', fields: { ...stated, ...fields }, ...marks }
 }
 
 function rating(scheme: string, level: string, fields: Readonly<Record<string, Value>> = {}): WireRecord {
@@ -79,7 +66,7 @@ const ratings = (foreign: string, ours: string, over: object = {}): RecognitionT
 
 describe('a list entry', () => {
   it('that is recognised has its own words, ours, and the clause', () => {
-    expect(said(entry('wage-arrears'))).toEqual({
+    expect(said(entryOn('wage-arrears'))).toEqual({
       outcome: 'recognised',
       original: { ...wordOf('wage-arrears'), text: '本市的wage-arrears' },
       as: [wordOf('wage-arrears')],
@@ -89,23 +76,23 @@ describe('a list entry', () => {
   })
 
   it('that is information has the relation and the clause that make it so, and no word of ours', () => {
-    const found = said(entry('honour'))
+    const found = said(entryOn('honour'))
     expect(found).toMatchObject({ relation: 'overlapping', clause: shipped.recognition?.[0]?.clause })
     expect(found).not.toHaveProperty('as')
     expect(found).not.toHaveProperty('ambiguous')
-    expect(said(entry('judgment-defaulter'))).not.toHaveProperty('relation')
+    expect(said(entryOn('judgment-defaulter'))).not.toHaveProperty('relation')
   })
 
   it('on no list that we know is shown in its own words alone', () => {
     const own = { type: { untranslated: '黑榜' } }
-    expect(said(entry('honour', own))).toMatchObject({
+    expect(said(entryOn('honour', own))).toMatchObject({
       original: { text: '黑榜' },
       why: { code: 'recognition.untranslated' },
     })
-    expect(said(entry('honour', { type: '黑榜' }))?.original).toEqual({ text: '黑榜' })
-    expect(said(without(entry('honour'), 'type'))?.original).toEqual({})
+    expect(said(entryOn('honour', { type: '黑榜' }))?.original).toEqual({ text: '黑榜' })
+    expect(said(without(entryOn('honour'), 'type'))?.original).toEqual({})
     const either: Value = { codes: ['honour', 'tax-a'], ambiguous: true, original: '荣誉' }
-    expect(said(entry('honour', { type: either }))?.original).toEqual({ text: '荣誉' })
+    expect(said(entryOn('honour', { type: either }))?.original).toEqual({ text: '荣誉' })
   })
 
   it.each([
@@ -113,32 +100,32 @@ describe('a list entry', () => {
     ['its authority alone', ['document'], {}],
     ['its document alone', ['authority'], {}],
   ])('on a list that is not severe has enough with %s', (_, left, fields) => {
-    expect(outcomeOf(without(entry('tax-a', fields), ...left))).toBe('recognised')
-    expect(outcomeOf(without(entry('tax-a'), 'authority', 'document'))).toBe('recognition.list-basis')
+    expect(outcomeOf(without(entryOn('tax-a', fields), ...left))).toBe('recognised')
+    expect(outcomeOf(without(entryOn('tax-a'), 'authority', 'document'))).toBe('recognition.list-basis')
   })
 
   it('on a severe list needs a legal basis, its own or that of the list', () => {
     const bare = new Map([...vocabulary.lists].map(([code, list]) => [code, { ...list, basis: null }]))
     const words = { ...vocabulary, lists: bare }
-    expect(outcomeOf(entry('wage-arrears'), exchange, words)).toBe('recognition.list-basis')
-    expect(outcomeOf(entry('wage-arrears', { basis: '某法' }), exchange, words)).toBe('recognised')
+    expect(outcomeOf(entryOn('wage-arrears'), exchange, words)).toBe('recognition.list-basis')
+    expect(outcomeOf(entryOn('wage-arrears', { basis: '某法' }), exchange, words)).toBe('recognised')
   })
 
   it('that was made by counting is refused whatever it shows, and so is one that says so', () => {
     const all = under(lists({ rows: [row('computed-black')] }))
-    expect(said(entry('computed-black', { basis: '某法' }), all)?.outcome).toBe('refused')
-    expect(outcomeOf(entry('tax-a', { reason: '系统自动列入' }))).toBe('record.computed')
+    expect(said(entryOn('computed-black', { basis: '某法' }), all)?.outcome).toBe('refused')
+    expect(outcomeOf(entryOn('tax-a', { reason: '系统自动列入' }))).toBe('record.computed')
   })
 
   it('on a red list may speak of a first offence', () => {
-    expect(outcomeOf(entry('tax-a', { reason: '首违不罚，现无违法' }))).toBe('recognised')
+    expect(outcomeOf(entryOn('tax-a', { reason: '首违不罚，现无违法' }))).toBe('recognised')
   })
 
   it('is judged by what its list was on its day', () => {
     const dated = { validFrom: '2026-05-01', validTo: '2026-05-31' }
     const some = new Map([...vocabulary.lists].map(([code, list]) => [code, { ...list, ...dated }]))
     const on = (listed: string) =>
-      outcomeOf(entry('wage-arrears', { listed }), exchange, { ...vocabulary, lists: some })
+      outcomeOf(entryOn('wage-arrears', { listed }), exchange, { ...vocabulary, lists: some })
     expect(['2026-04-30', '2026-05-01', '2026-05-31', '2026-06-01'].map(on)).toEqual([
       'recognition.date',
       'recognised',
@@ -149,19 +136,19 @@ describe('a list entry', () => {
 
   it('is recognised by a table of lists alone, and by one of that day', () => {
     expect(
-      outcomeOf(entry('wage-arrears'), under(ratings('tax-2025', 'tax-2025', { rows: [row('wage-arrears')] }))),
+      outcomeOf(entryOn('wage-arrears'), under(ratings('tax-2025', 'tax-2025', { rows: [row('wage-arrears')] }))),
     ).toBe('recognition.unlisted')
-    const of = (over: object) => outcomeOf(entry('wage-arrears'), under(lists(over)))
+    const of = (over: object) => outcomeOf(entryOn('wage-arrears'), under(lists(over)))
     expect(of({ validFrom: '2026-05-01', validTo: '2026-05-01' })).toBe('recognised')
     expect(of({ validFrom: '2026-05-02' })).toBe('recognition.date')
     expect(of({ validTo: '2026-04-30' })).toBe('recognition.date')
     expect(of({ rows: [row('tax-a')], validTo: '2026-04-30' })).toBe('recognition.unlisted')
     const two = under(lists({ validTo: '2026-04-30' }), lists({ validFrom: '2026-05-01', clause: '第十条' }))
-    expect(said(entry('wage-arrears'), two)?.clause).toBe('第十条')
+    expect(said(entryOn('wage-arrears'), two)?.clause).toBe('第十条')
   })
 
   it('is none where its table makes it a word that we do not have', () => {
-    expect(outcomeOf(entry('wage-arrears'), under(lists({ rows: [row('wage-arrears', ['gossip'])] })))).toBe(
+    expect(outcomeOf(entryOn('wage-arrears'), under(lists({ rows: [row('wage-arrears', ['gossip'])] })))).toBe(
       'recognition.date',
     )
   })
@@ -170,9 +157,9 @@ describe('a list entry', () => {
     ['notice', 'record.notice'],
     ['territorial', 'record.territorial'],
   ] as const)('given as %s is no more here, and where it is less anyway the reason is the other', (mark, code) => {
-    expect(outcomeOf(entry('wage-arrears', {}, { [mark]: true }))).toBe(code)
-    expect(outcomeOf(entry('honour', {}, { [mark]: true }))).toBe('recognition.information')
-    expect(outcomeOf(entry('judgment-defaulter', {}, { [mark]: true }))).toBe('recognition.unlisted')
+    expect(outcomeOf(entryOn('wage-arrears', {}, { [mark]: true }))).toBe(code)
+    expect(outcomeOf(entryOn('honour', {}, { [mark]: true }))).toBe('recognition.information')
+    expect(outcomeOf(entryOn('judgment-defaulter', {}, { [mark]: true }))).toBe('recognition.unlisted')
   })
 })
 

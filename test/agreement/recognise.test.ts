@@ -1,6 +1,4 @@
 /** The tables of an agreement: what is wrong with one is told at start, and a right one never makes more of a word than it says. */
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { Agreement } from '#agreement/agreement.ts'
@@ -12,16 +10,13 @@ import type { Value, WireRecord } from '#protocol/message.ts'
 import { validOn } from '#schema/vocabulary.ts'
 import { runFederation } from '../federation.ts'
 import { vocabulary } from '../schema/cities.ts'
-
-const home = join(import.meta.dirname, '../..')
-const text = readFileSync(join(home, 'federation-config/agreements/jiangyin-huizhou-2026.json'), 'utf8')
-const shipped = () => Agreement.parse(JSON.parse(text))
-const today = '2026-11-22'
+import { entryOn } from './entries.ts'
+import { shipped, shippedText, today } from './shipped.ts'
 
 /** What a record of one city is in the other, by these tables or the shipped ones. */
 function here(record: WireRecord, over: Partial<Exchange> & { readonly recognition?: RecognitionTable[] } = {}) {
   const { recognition, ...exchange } = over
-  const agreement = { ...shipped(), ...(recognition && { recognition }) }
+  const agreement = { ...shipped, ...(recognition && { recognition }) }
   return recognise(record, { agreement, from: 'jiangyin', to: 'huizhou', today, ...exchange }, vocabulary)
 }
 
@@ -38,11 +33,6 @@ function rating(scheme: string, level: string | undefined, fields: Readonly<Reco
   }
 }
 
-function entry(type: string, fields: Readonly<Record<string, Value>> = {}): WireRecord {
-  const stated = { authority: '某局', document: '某演示〔2026〕1号', listed: '2026-05-01' }
-  return { id: '1', family: 'list', fields: { type: { code: type, original: type }, ...stated, ...fields } }
-}
-
 const codes = (record: WireRecord, over?: Parameters<typeof here>[1]) => here(record, over)?.as?.map(({ code }) => code)
 const why = (record: WireRecord, over?: Parameters<typeof here>[1]) => {
   const { outcome, why } = here(record, over) ?? {}
@@ -51,7 +41,7 @@ const why = (record: WireRecord, over?: Parameters<typeof here>[1]) => {
 
 describe('an agreement', () => {
   it('without tables keeps the digest that it had before there were any', () => {
-    const before = JSON.parse(text)
+    const before = JSON.parse(shippedText)
     delete before.recognition
     for (const { families } of before.grants) {
       const { rating } = families
@@ -62,14 +52,14 @@ describe('an agreement', () => {
   })
 
   it('as shipped has tables without a fault', () => {
-    const { recognition = [], parties } = shipped()
+    const { recognition = [], parties } = shipped
     expect(recognition.length).toBeGreaterThan(0)
     expect(recognitionFaults(recognition, parties, vocabulary, 'x')).toEqual([])
   })
 
   it('with wrong tables keeps a gateway from starting, and every fault is told', async () => {
     const edit = (agreement: Record<string, unknown>) => {
-      const { recognition = [] } = shipped()
+      const { recognition = [] } = structuredClone(shipped)
       const [lists, colours] = recognition
       if (lists === undefined || colours === undefined) throw new RangeError('no tables')
       lists.from.push('atlantis')
@@ -174,7 +164,7 @@ describe('a table', () => {
       /does not say which/,
     ],
   ])('%s is refused, and the place is told', (_, change, path, problem) => {
-    const { recognition = [], parties } = shipped()
+    const { recognition = [], parties } = structuredClone(shipped)
     change(recognition)
     const faults = recognitionFaults(recognition, parties, vocabulary, 'agreement.json')
     expect(faults.filter(fault => path.test(fault.path) && problem.test(fault.problem))).not.toEqual([])
@@ -182,7 +172,7 @@ describe('a table', () => {
   })
 
   it('that says what another says for one of the same days, in the same direction, is refused; apart they stand', () => {
-    const { recognition = [], parties } = shipped()
+    const { recognition = [], parties } = structuredClone(shipped)
     const again = (over: object) => {
       const { kind, ...five } = at(recognition, FIVE)
       const other = RecognitionTable.parse({ kind, ...five, ...over })
@@ -281,7 +271,7 @@ describe('a rating', () => {
 
   it('that goes to the other city and comes back is the same, one of several that hold it, or none: no level is invented', () => {
     let seen = 0
-    for (const table of shipped().recognition ?? []) {
+    for (const table of shipped.recognition ?? []) {
       if (table.kind !== 'rating') continue
       for (const from of table.from) {
         for (const to of table.to.filter(each => each !== from)) {
@@ -371,7 +361,7 @@ describe('a rating', () => {
     expect(here(rating('tax-2025', 'a'))).toMatchObject({ outcome: 'recognised', endUnknown: true })
     expect(here(rating('tax-2025', 'a', { validUntil: today }))).not.toHaveProperty('endUnknown')
     expect(here(rating('tax-2025', 'a', { validUntil: '2026-11-21' }))).not.toHaveProperty('endUnknown')
-    expect(here(entry('wage-arrears'))).not.toHaveProperty('endUnknown')
+    expect(here(entryOn('wage-arrears'))).not.toHaveProperty('endUnknown')
   })
 
   it('is valid to the end of its last day', () => {
@@ -399,52 +389,52 @@ describe('a rating', () => {
 describe('a list entry', () => {
   it('that shows authority and document is recognised as an entry on our list of the same kind', () => {
     for (const list of ['wage-arrears', 'tax-a']) {
-      expect(here(entry(list))).toMatchObject({ outcome: 'recognised', as: [{ code: list }], relation: 'exact' })
+      expect(here(entryOn(list))).toMatchObject({ outcome: 'recognised', as: [{ code: list }], relation: 'exact' })
     }
   })
 
   it.each<[string, WireRecord, [string, string]]>([
     [
       'a severe list without its document',
-      entry('wage-arrears', { document: '' }),
+      entryOn('wage-arrears', { document: '' }),
       ['refused', 'recognition.list-basis'],
     ],
     [
       'a severe list without its authority',
-      entry('wage-arrears', { authority: ' ' }),
+      entryOn('wage-arrears', { authority: ' ' }),
       ['refused', 'recognition.list-basis'],
     ],
     [
       'a list by counting, though somebody signs for it',
-      entry('computed-black', { basis: '内部规则' }),
+      entryOn('computed-black', { basis: '内部规则' }),
       ['refused', 'recognition.list-basis'],
     ],
     [
       'a red list without anything',
-      entry('tax-a', { document: '', authority: '' }),
+      entryOn('tax-a', { document: '', authority: '' }),
       ['refused', 'recognition.list-basis'],
     ],
     [
       'a severe list, made by counting in its own words',
-      entry('wage-arrears', { reason: '系統自動列入黑名單' }),
+      entryOn('wage-arrears', { reason: '系統自動列入黑名單' }),
       ['refused', 'record.computed'],
     ],
     [
       'a severe list, of a broken commitment in its own words',
-      entry('wage-arrears', { reason: '拖欠工资，未履行承诺' }),
+      entryOn('wage-arrears', { reason: '拖欠工资，未履行承诺' }),
       ['informational', 'record.escalation-doubt'],
     ],
     [
       'a local list, of a first offence',
-      entry('local-black', { reason: '首违不罚' }),
+      entryOn('local-black', { reason: '首违不罚' }),
       ['refused', 'record.escalation'],
     ],
-    ['a black list of the city alone', entry('local-black'), ['informational', 'recognition.none']],
-    ['an honour of the city alone', entry('honour'), ['informational', 'recognition.information']],
-    ['a list that no table is for', entry('judgment-defaulter'), ['informational', 'recognition.unlisted']],
+    ['a black list of the city alone', entryOn('local-black'), ['informational', 'recognition.none']],
+    ['an honour of the city alone', entryOn('honour'), ['informational', 'recognition.information']],
+    ['a list that no table is for', entryOn('judgment-defaulter'), ['informational', 'recognition.unlisted']],
     [
       'a list without a day',
-      entry('wage-arrears', { listed: { untranslated: '年初' } }),
+      entryOn('wage-arrears', { listed: { untranslated: '年初' } }),
       ['informational', 'recognition.date'],
     ],
     [
@@ -458,8 +448,8 @@ describe('a list entry', () => {
   })
 
   it('that its own city gives as a notice, or as holding there alone, is no more here', () => {
-    expect(why({ ...entry('wage-arrears'), notice: true })).toEqual(['informational', 'record.notice'])
-    expect(why({ ...entry('wage-arrears'), territorial: true })).toEqual(['informational', 'record.territorial'])
+    expect(why({ ...entryOn('wage-arrears'), notice: true })).toEqual(['informational', 'record.notice'])
+    expect(why({ ...entryOn('wage-arrears'), territorial: true })).toEqual(['informational', 'record.territorial'])
   })
 
   it('is never made of a penalty, a licence, a commitment, a contract or a breach, whatever these say', () => {

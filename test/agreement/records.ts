@@ -5,7 +5,6 @@ import { completeUscc } from '#protocol/subject.ts'
 import type { SharedRecord } from '#schema/record.ts'
 
 export const subject = completeUscc('91320281MA1TE100')
-export const today = '2026-11-22'
 export const clause: Clause = {
   clause: '第三条',
   kinds: new Set(['enterprise']),
@@ -56,3 +55,7 @@ export const saying = (record: SharedRecord, fields: Record<string, Value>) => (
   ...record,
   fields: { ...record.fields, ...fields },
 })
+
+/** A grade of dishonesty or a kind of penalty as a table states it: one, or several of which one holds. */
+export const graded = (code: string): Value => ({ code, original: code })
+export const either = (...codes: string[]): Value => ({ codes, ambiguous: true, original: codes.join('或') })

@@ -8,7 +8,10 @@ import type { Freshness, Value, WireRecord } from '#protocol/message.ts'
 import { type RefusalCode, told } from '#protocol/refusal.ts'
 import type { Vocabulary } from '#schema/vocabulary.ts'
 import { vocabulary } from '../schema/cities.ts'
-import { agreement, entry, exchange, jiangyin, judged, measureLists, today, wanting } from './veto.ts'
+import { entryOn } from './entries.ts'
+import { jiangyin, measureLists } from './measure-lists.ts'
+import { shipped, today } from './shipped.ts'
+import { exchange, judged, wanting } from './veto.ts'
 
 const YES: Verdict = { verdict: 'yes', reliedOn: [], setAside: [], why: [] }
 const DENYING = [
@@ -27,8 +30,8 @@ function codesOf({ verdict, why, setAside }: Verdict) {
 
 /** The agreement with its table of lists changed. */
 function withTable(change: (table: RecognitionTable) => RecognitionTable | readonly RecognitionTable[]) {
-  const recognition = agreement.recognition?.flatMap(table => (table.kind === 'list' ? change(table) : table))
-  return { agreement: { ...agreement, recognition } }
+  const recognition = shipped.recognition?.flatMap(table => (table.kind === 'list' ? change(table) : table))
+  return { agreement: { ...shipped, recognition } }
 }
 
 const withRows = (change: (row: RecognitionRow) => readonly RecognitionRow[]) =>
@@ -67,15 +70,15 @@ describe('a verdict is no', () => {
   }
 
   it('for one entry on a list of ours, and tells of it all that it rests on: of the measures those alone that deny', () => {
-    expect(judged([entry('wage-arrears')])).toStrictEqual({ ...YES, verdict: 'no', reliedOn: [ground] })
+    expect(judged([entryOn('wage-arrears')])).toStrictEqual({ ...YES, verdict: 'no', reliedOn: [ground] })
   })
 
   it.each(DENYING)('for an entry on %s', type => {
-    expect(judged([entry(type)])).toMatchObject({ verdict: 'no', reliedOn: [{ list: { code: type } }], why: [] })
+    expect(judged([entryOn(type)])).toMatchObject({ verdict: 'no', reliedOn: [{ list: { code: type } }], why: [] })
   })
 
   it('for an entry of this very day', () => {
-    expect(judged([entry('wage-arrears', { listed: today })])).toMatchObject({
+    expect(judged([entryOn('wage-arrears', { listed: today })])).toMatchObject({
       verdict: 'no',
       reliedOn: [{ listed: today }],
     })
@@ -84,26 +87,26 @@ describe('a verdict is no', () => {
   it('for an entry without an end, and says of none', () => {
     const { until: _, ...open } = measure
     const { until: __, ...without } = ground
-    expect(judged([entry('wage-arrears', { publishedUntil: 'indefinite' })]).reliedOn).toStrictEqual([
+    expect(judged([entryOn('wage-arrears', { publishedUntil: 'indefinite' })]).reliedOn).toStrictEqual([
       { ...without, measures: [open] },
     ])
   })
 
   it('on the basis that the entry states itself, where it states one', () => {
     const basis = '《保障农民工工资支付条例》第四十八条'
-    expect(judged([entry('wage-arrears', { basis })]).reliedOn).toMatchObject([{ basis }])
-    expect(judged([entry('wage-arrears', { basis: ' ' })]).reliedOn).toMatchObject([{ basis: ground.basis }])
+    expect(judged([entryOn('wage-arrears', { basis })]).reliedOn).toMatchObject([{ basis }])
+    expect(judged([entryOn('wage-arrears', { basis: ' ' })]).reliedOn).toMatchObject([{ basis: ground.basis }])
   })
 
   it('and a ground makes up nothing that its entry does not say', () => {
-    const shared = entry('wage-arrears', { authority: '', document: { untranslated: '无' }, listed: 'indefinite' })
-    const recognition = recognise(entry('wage-arrears'), exchange, vocabulary)
+    const shared = entryOn('wage-arrears', { authority: '', document: { untranslated: '无' }, listed: 'indefinite' })
+    const recognition = recognise(entryOn('wage-arrears'), exchange, vocabulary)
     const { authority, document, listed, ...said } = ground
     expect(judged([], { records: [{ shared, recognition }] }).reliedOn).toStrictEqual([said])
   })
 
   it('for an entry under objection where our own rule lets it be used, and says so', () => {
-    const verdict = judged([entry('wage-arrears', {}, true)], { own: annotated })
+    const verdict = judged([entryOn('wage-arrears', {}, { objection: true })], { own: annotated })
     expect(verdict.reliedOn).toStrictEqual([{ ...ground, objection: true }])
     expect(Verdict.parse(verdict)).toEqual(verdict)
   })
@@ -115,7 +118,7 @@ describe('a verdict is no', () => {
       const sets = new Map(vocabulary.sets)
       if (grades === undefined) sets.delete('dishonesty-grades')
       else sets.set('dishonesty-grades', grades)
-      return judged([entry('wage-arrears')], {}, { ...vocabulary, sets }).reliedOn[0]?.grade
+      return judged([entryOn('wage-arrears')], {}, { ...vocabulary, sets }).reliedOn[0]?.grade
     }
     const other = { code: 'serious', zh: '严重失信', en: 'Gravely dishonest' }
     expect(gradeBy(new Map([['serious', { ...term, ...other }]]))).toEqual(other)
@@ -125,9 +128,9 @@ describe('a verdict is no', () => {
 
   it('whatever else stands there that is set aside or cannot be told', () => {
     const records = [
-      entry('local-black'),
-      entry('wage-arrears'),
-      entry('work-safety', { removed: { untranslated: '?' } }),
+      entryOn('local-black'),
+      entryOn('wage-arrears'),
+      entryOn('work-safety', { removed: { untranslated: '?' } }),
     ]
     const verdict = judged(records, { result: { unknown: [{ family: 'list', rule: 'record.undetermined' }] } })
     expect(codesOf(verdict)).toEqual(['no', [], ['recognition.none', 'recognition.date']])
@@ -143,7 +146,7 @@ describe('a verdict is yes', () => {
   it.each(['tax-a', 'customs-advanced', 'honour', 'transport-model'])(
     'for an honour such as %s, recognised or not: it is not even set aside',
     type => {
-      expect(judged([entry(type), entry(type, { listed: { untranslated: '去年' } })])).toStrictEqual(YES)
+      expect(judged([entryOn(type), entryOn(type, { listed: { untranslated: '去年' } })])).toStrictEqual(YES)
     },
   )
 
@@ -160,18 +163,18 @@ describe('a verdict is yes', () => {
   })
 
   it.each<[string, WireRecord, RefusalCode, Vocabulary?]>([
-    ['is over', entry('wage-arrears', { publishedUntil: '2026-11-21' }), 'record.ended'],
-    ['was taken off its list', entry('wage-arrears', { removed: today }), 'record.ended'],
-    ['is under objection, which suspends it', entry('wage-arrears', {}, true), 'measure.objection'],
-    ['is on a severe list that no table recognises', entry('judgment-defaulter'), 'recognition.unlisted'],
-    ['is on a severe list without a document', entry('wage-arrears', { document: '' }), 'recognition.list-basis'],
-    ['holds in its own city alone', { ...entry('wage-arrears'), territorial: true }, 'record.territorial'],
-    ['was made by counting', entry('computed-black'), 'recognition.list-basis'],
-    ['is a notice by law', entry('abnormal-operation'), 'recognition.unlisted'],
-    ['is a notice without a basis', entry('key-attention'), 'recognition.unlisted'],
+    ['is over', entryOn('wage-arrears', { publishedUntil: '2026-11-21' }), 'record.ended'],
+    ['was taken off its list', entryOn('wage-arrears', { removed: today }), 'record.ended'],
+    ['is under objection, which suspends it', entryOn('wage-arrears', {}, { objection: true }), 'measure.objection'],
+    ['is on a severe list that no table recognises', entryOn('judgment-defaulter'), 'recognition.unlisted'],
+    ['is on a severe list without a document', entryOn('wage-arrears', { document: '' }), 'recognition.list-basis'],
+    ['holds in its own city alone', { ...entryOn('wage-arrears'), territorial: true }, 'record.territorial'],
+    ['was made by counting', entryOn('computed-black'), 'recognition.list-basis'],
+    ['is a notice by law', entryOn('abnormal-operation'), 'recognition.unlisted'],
+    ['is a notice without a basis', entryOn('key-attention'), 'recognition.unlisted'],
     [
       'is on a black list with a basis, which is none of ours',
-      entry('local-black'),
+      entryOn('local-black'),
       'recognition.none',
       withList('local-black', { basis: '某省条例' }),
     ],
@@ -185,7 +188,7 @@ describe('a verdict is yes', () => {
       ...measure,
       lists: measure.denies ? measure.lists.filter(list => list !== 'wage-arrears') : measure.lists,
     }))
-    expect(codesOf(judged([entry('wage-arrears')], { own: { ...jiangyin, measures } }))).toEqual([
+    expect(codesOf(judged([entryOn('wage-arrears')], { own: { ...jiangyin, measures } }))).toEqual([
       'yes',
       [],
       ['measure.none'],
@@ -206,36 +209,40 @@ describe('a verdict is unknown', () => {
   it.each<[string, WireRecord, RefusalCode]>([
     [
       'on a severe list speaks of a broken commitment',
-      entry('wage-arrears', { reason: '欠薪，未履行承诺' }),
+      entryOn('wage-arrears', { reason: '欠薪，未履行承诺' }),
       'record.escalation-doubt',
     ],
-    ['on a severe list is a notice by its own city', { ...entry('wage-arrears'), notice: true }, 'record.notice'],
+    ['on a severe list is a notice by its own city', { ...entryOn('wage-arrears'), notice: true }, 'record.notice'],
     [
       'on a severe list says it was made by counting',
-      entry('wage-arrears', { reason: '系统自动列入' }),
+      entryOn('wage-arrears', { reason: '系统自动列入' }),
       'record.computed',
     ],
     [
       'on a severe list has a day that nobody can read',
-      entry('wage-arrears', { listed: { untranslated: '去年' } }),
+      entryOn('wage-arrears', { listed: { untranslated: '去年' } }),
       'recognition.date',
     ],
-    ['on a severe list has a day that never was', entry('wage-arrears', { listed: '2026-02-30' }), 'recognition.date'],
-    ['on a severe list is of tomorrow', entry('wage-arrears', { listed: '2026-11-23' }), 'recognition.date'],
+    [
+      'on a severe list has a day that never was',
+      entryOn('wage-arrears', { listed: '2026-02-30' }),
+      'recognition.date',
+    ],
+    ['on a severe list is of tomorrow', entryOn('wage-arrears', { listed: '2026-11-23' }), 'recognition.date'],
     [
       'on a severe list that no table knows has no day',
-      entry('judgment-defaulter', { listed: '' }),
+      entryOn('judgment-defaulter', { listed: '' }),
       'recognition.date',
     ],
-    ['is on a black list of no type', entry('local-black'), 'recognition.none'],
+    ['is on a black list of no type', entryOn('local-black'), 'recognition.none'],
     [
       'is on a list whose name nobody could translate',
-      entry('wage-arrears', { type: { untranslated: '黑名单' } }),
+      entryOn('wage-arrears', { type: { untranslated: '黑名单' } }),
       'recognition.untranslated',
     ],
     [
       'is on one of two lists',
-      entry('wage-arrears', { type: { codes: ['wage-arrears', 'tax-a'], ambiguous: true, original: '名单' } }),
+      entryOn('wage-arrears', { type: { codes: ['wage-arrears', 'tax-a'], ambiguous: true, original: '名单' } }),
       'recognition.untranslated',
     ],
   ])('where an entry %s: it is neither relied on nor taken for nothing', (_, record, why) => {
@@ -243,7 +250,7 @@ describe('a verdict is unknown', () => {
     const unknown = { verdict: 'unknown', reliedOn: [], setAside: [aside], why: [told('measure.incomplete')] }
     expect(judged([record])).toStrictEqual(unknown)
     // Once is enough, whatever comes after it.
-    expect(judged([record, entry('abnormal-operation')])).toMatchObject({ verdict: 'unknown', why: unknown.why })
+    expect(judged([record, entryOn('abnormal-operation')])).toMatchObject({ verdict: 'unknown', why: unknown.why })
   })
 
   it.each<[string, Readonly<Record<string, Value>>]>([
@@ -252,7 +259,7 @@ describe('a verdict is unknown', () => {
     ['on which it was removed cannot be read', { removed: { untranslated: '不详' } }],
     ['on which it was removed never was', { removed: '2027-02-29' }],
   ])('where the end of an entry %s', (_, fields) => {
-    const records = [entry('wage-arrears', fields), entry('work-safety', {}, true)]
+    const records = [entryOn('wage-arrears', fields), entryOn('work-safety', {}, { objection: true })]
     expect(codesOf(judged(records))).toEqual([
       'unknown',
       ['recognition.date'],
@@ -261,7 +268,7 @@ describe('a verdict is unknown', () => {
   })
 
   it('for every reason that there is, each told once', () => {
-    const records = [entry('local-black'), entry('wage-arrears', { publishedUntil: { untranslated: '不详' } })]
+    const records = [entryOn('local-black'), entryOn('wage-arrears', { publishedUntil: { untranslated: '不详' } })]
     const result = { unknown: [{ family: 'list', rule: 'record.undetermined' as const }] }
     const scope = wanting({ family: 'penalty' })
     expect(judged(records, { result, scope }).why).toEqual([
@@ -278,7 +285,9 @@ describe('a verdict is unknown', () => {
         { family: 'penalty', rule: 'record.undetermined' as const },
         { family: 'list', rule },
       ]
-      const verdict = judged([entry('wage-arrears'), entry('wage-arrears', {}, true)], { result: { unknown } })
+      const verdict = judged([entryOn('wage-arrears'), entryOn('wage-arrears', {}, { objection: true })], {
+        result: { unknown },
+      })
       expect(codesOf(verdict)).toEqual(['unknown', [rule], [rule, 'measure.objection']])
       expect(verdict.reliedOn).toEqual([])
     },
@@ -291,13 +300,13 @@ describe('a verdict is unknown', () => {
   ])('where the lists are %s though their city does not say so of the subject', (_, lists, why) => {
     const freshness: Freshness[] = [{ family: 'penalty', status: 'fresh' }, ...lists]
     expect(codesOf(judged([], { freshness }))).toEqual(['unknown', [why], []])
-    expect(codesOf(judged([entry('wage-arrears')], { freshness }))).toEqual(['unknown', [why], [why]])
+    expect(codesOf(judged([entryOn('wage-arrears')], { freshness }))).toEqual(['unknown', [why], [why]])
   })
 
   it('where there is an entry of which its city cannot tell, and no where another one speaks all the same', () => {
     const result = { unknown: [{ family: 'list', rule: 'record.undetermined' as const }] }
     expect(codesOf(judged([], { result }))).toEqual(['unknown', ['record.undetermined'], []])
-    expect(judged([entry('wage-arrears')], { result })).toMatchObject({ verdict: 'no', setAside: [], why: [] })
+    expect(judged([entryOn('wage-arrears')], { result })).toMatchObject({ verdict: 'no', setAside: [], why: [] })
   })
 
   it('where the lists are stale and one entry cannot be told besides, however that is said', () => {
@@ -311,14 +320,18 @@ describe('a verdict is unknown', () => {
       { result: { unknown: [one] }, freshness: stale },
     ]
     for (const over of said) {
-      expect(codesOf(judged([entry('wage-arrears')], over))).toEqual(['unknown', ['source.stale'], ['source.stale']])
+      expect(codesOf(judged([entryOn('wage-arrears')], over))).toEqual(['unknown', ['source.stale'], ['source.stale']])
     }
   })
 
   it('where our own list has no measure for the purpose today, and where there is no list at all', () => {
     const ended = jiangyin.measures.map(measure => ({ ...measure, validTo: '2026-11-21' }))
     for (const own of [undefined, { ...jiangyin, measures: [] }, { ...jiangyin, measures: ended }]) {
-      expect(codesOf(judged([entry('wage-arrears')], { own }))).toEqual(['unknown', ['measure.none'], ['measure.none']])
+      expect(codesOf(judged([entryOn('wage-arrears')], { own }))).toEqual([
+        'unknown',
+        ['measure.none'],
+        ['measure.none'],
+      ])
     }
   })
 })
@@ -399,16 +412,16 @@ describe('a clean answer is yes only where every list that denies could have com
   it('and is no all the same where an entry on a list that could come speaks', () => {
     expect(
       judged(
-        [entry('wage-arrears')],
+        [entryOn('wage-arrears')],
         withRows(row => (row.of === 'work-safety' ? [] : [row])),
       ).verdict,
     ).toBe('no')
-    expect(judged([entry('wage-arrears')], granting(only('wage-arrears'))).verdict).toBe('no')
+    expect(judged([entryOn('wage-arrears')], granting(only('wage-arrears'))).verdict).toBe('no')
   })
 })
 
 describe('over all cities', () => {
-  const [no, yes, unknown] = [judged([entry('wage-arrears')]), judged([]), noVerdict(told('peer.slow'))]
+  const [no, yes, unknown] = [judged([entryOn('wage-arrears')]), judged([]), noVerdict(told('peer.slow'))]
 
   it('is unknown for one that did not answer, and why', () => {
     expect(unknown).toStrictEqual({ verdict: 'unknown', reliedOn: [], setAside: [], why: [told('peer.slow')] })
@@ -422,8 +435,8 @@ describe('over all cities', () => {
   })
 
   it('every entry is named that was relied on or set aside, and every reason once', () => {
-    const local = judged([entry('local-black')])
-    const other = judged([entry('work-safety'), entry('abnormal-operation')])
+    const local = judged([entryOn('local-black')])
+    const other = judged([entryOn('work-safety'), entryOn('abnormal-operation')])
     expect(together([no, local, unknown, other, local])).toStrictEqual({
       verdict: 'no',
       reliedOn: [...no.reliedOn, ...other.reliedOn],
@@ -445,7 +458,7 @@ describe('whatever a city says', () => {
         fields: fc.record({ publishedUntil: day, removed: day, authority: text, document: text }, { requiredKeys: [] }),
         objection: fc.boolean(),
       })
-      .map(({ type, fields, objection }) => entry(type, fields, objection))
+      .map(({ type, fields, objection }) => entryOn(type, fields, objection ? { objection } : {}))
     const status = fc.constantFrom<Freshness['status']>('fresh', 'stale', 'unknown')
     const own = fc.constantFrom(...measureLists.values())
     fc.assert(

@@ -8,6 +8,7 @@ import { decodeQR } from 'qr/decode.js'
 import { afterAll, describe, expect, it } from 'vitest'
 import { ConfigurationError } from '#protocol/fault.ts'
 import { readSettings } from '../../src/settings.ts'
+import { childEnv } from '../child.ts'
 import { openDoor, signIn } from './door.ts'
 
 /** Each call starts a program of its own, several in one test. */
@@ -26,10 +27,8 @@ type Ran = { readonly code: number; readonly out: string; readonly err: string }
 
 function staff(data: string, words: readonly string[], more: Readonly<Record<string, string>> = {}): Promise<Ran> {
   const { promise, resolve } = Promise.withResolvers<Ran>()
-  const { PATH = '', NODE_COMPILE_CACHE = '' } = process.env
-  const env = { PATH, NODE_COMPILE_CACHE, ...environment(data, more) }
   const cli = [join(home, 'src', 'cli.ts'), 'staff', ...words]
-  execFile(process.execPath, cli, { cwd: folder, env }, (error, out, err) =>
+  execFile(process.execPath, cli, { cwd: folder, env: childEnv(environment(data, more)) }, (error, out, err) =>
     resolve({ code: error === null ? 0 : Number(error.code), out, err }),
   )
   return promise

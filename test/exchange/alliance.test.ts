@@ -7,7 +7,8 @@ import type { AskAnswer } from '#exchange/ask.ts'
 import { digest } from '#protocol/canonical.ts'
 import { survey } from '../../src/check.ts'
 import { agreementsOf } from '../../src/demo-scenes.ts'
-import { home, readTables } from '../../src/federation.ts'
+import { readTables } from '../../src/demo-tables.ts'
+import { home } from '../../src/federation.ts'
 import { claimsIn, type Running, runFederation } from '../federation.ts'
 
 const cities = ['jiangyin', 'jimo', 'suqian', 'quzhou', 'ningbo', 'huizhou']

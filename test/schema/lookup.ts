@@ -10,7 +10,8 @@ import type { SharedRecord } from '#schema/record.ts'
 import { translate } from '#schema/translate.ts'
 import { gather, lookUp } from '#source/source.ts'
 import { openSqlite } from '#source/sql.ts'
-import { cityNames, demoTables, fillSqlite, mappingOf, vocabulary } from './cities.ts'
+import { fillSqlite } from '../../src/demo-tables.ts'
+import { cityNames, demoTables, mappingOf, vocabulary } from './cities.ts'
 
 /** Today in China, by which publicity ends. */
 const today = Temporal.Now.plainDateISO('Asia/Shanghai').toString()
@@ -19,7 +20,7 @@ const today = Temporal.Now.plainDateISO('Asia/Shanghai').toString()
 export function cityDatabase(city: string) {
   const directory = mkdtempSync(join(tmpdir(), `xinqiao-${city}-`))
   const fileOf = (source: string) => join(directory, `${source}.sqlite`)
-  for (const [source, tables] of Map.groupBy(demoTables(city), ({ source = 'city' }) => source)) {
+  for (const [source, tables] of Map.groupBy(demoTables(city), ({ source }) => source)) {
     fillSqlite(fileOf(source), tables)
   }
   const mapping = mappingOf(city)

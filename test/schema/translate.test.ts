@@ -2,7 +2,8 @@ import { describe, expect, test } from 'vitest'
 import { digestId, isRecordId, type Value, WireRecord } from '#protocol/message.ts'
 import type { SharedRecord } from '#schema/record.ts'
 import { type LocalRecord, toLocal, toShared, translate } from '#schema/translate.ts'
-import { cellText, demoTables, mappingOf } from './cities.ts'
+import { cellText } from '../../src/demo-tables.ts'
+import { demoTables, mappingOf } from './cities.ts'
 
 const jiangyin = mappingOf('jiangyin')
 const huizhou = mappingOf('huizhou')
