@@ -146,9 +146,13 @@ async function append(ledger: Ledger): Promise<void> {
   await ledger.append(entry, evidence)
 }
 
+function appendGroup(ledger: Ledger): Promise<unknown> {
+  return Promise.all(Array.from({ length: AT_ONCE }, () => append(ledger)))
+}
+
 async function appendSome(place: string, count: number): Promise<void> {
   await using ledger = await openLedgerAt(place, 'jiangyin')
-  for (let i = 0; i < count; i += AT_ONCE) await Promise.all(Array.from({ length: AT_ONCE }, () => append(ledger)))
+  for (let i = 0; i < count; i += AT_ONCE) await appendGroup(ledger)
 }
 
 /** How many times as long the middle one of many groups takes: in turn, so that a machine that drifts does so for both. */
@@ -159,7 +163,7 @@ async function compareAppends(short: Ledger, long: Ledger): Promise<number> {
   ])
   for (let round = 0; round < ROUNDS; round += 1) {
     for (const ledger of round % 2 === 0 ? [short, long] : [long, short]) {
-      const took = await timed(() => Promise.all(Array.from({ length: AT_ONCE }, () => append(ledger))))
+      const took = await timed(() => appendGroup(ledger))
       times.get(ledger)?.push(took)
     }
   }

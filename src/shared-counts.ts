@@ -1,21 +1,14 @@
 /** Processes that are one gateway share what they count: those of a machine in a file, those of several in their PostgreSQL. */
 import { chmodSync, closeSync, openSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
-import { setTimeout as pause } from 'node:timers/promises'
 import postgres from 'postgres'
 import type { Counts } from '#agreement/counts.ts'
 import { openLine, unavailable } from '#ledger/postgres-line.ts'
-import { isBusy } from '#ledger/sqlite-code.ts'
+import { isBusy, whenUnlocked } from '#ledger/sqlite-code.ts'
 import { refuse } from '#protocol/refusal.ts'
 
 /** How long to wait while another process makes the file; milliseconds. */
 const BUSY_TIMEOUT = 200
-/**
- * How long a count waits for another process's, and how often it tries; milliseconds. One takes some microseconds, but on a machine
- * with more to do than processors its process may be made to pause in the middle. Meanwhile the event loop goes on.
- */
-const LOCK_PATIENCE = 1_000
-const LOCK_PAUSE = 1
 
 /**
  * Counts that the processes of one machine share, in a file that is made where there is none. It need not outlive a crash of
@@ -40,22 +33,20 @@ export function countInFile(path: string): Counts {
       n = iif(period < excluded.period, excluded.n, n + :add), period = max(period, excluded.period)
       RETURNING n`,
   )
-  const begins = () => {
+  /** Undefined where another process has the lock. */
+  const begun = (): true | undefined => {
     try {
       begin.run()
       return true
     } catch (fault) {
-      if (isBusy(fault)) return false
+      if (isBusy(fault)) return undefined
       throw fault
     }
   }
   return {
     add: async counts => {
-      const until = performance.now() + LOCK_PATIENCE
-      while (!begins()) {
-        if (performance.now() > until) throw refuse('load.busy', `${path}: another process keeps its lock`)
-        await pause(LOCK_PAUSE)
-      }
+      if ((begun() ?? (await whenUnlocked(begun))) === undefined)
+        throw refuse('load.busy', `${path}: another process keeps its lock`)
       try {
         const full = counts.find(({ name, period, add, most, from = 0 }) => {
           const row = put.get({ name, period, add, from })

@@ -1,4 +1,5 @@
 /** Names of persons are found by what stands before or behind them, and by their surname; to hide too much does no harm. */
+import { asterisks } from '#protocol/subject.ts'
 import { simplified, spellingsOf } from './simple.ts'
 
 const SURNAMES =
@@ -73,10 +74,6 @@ export function hideNames(text: string): string {
   return hidden
 }
 
-function starsFor(name: string): string {
-  return '*'.repeat([...name].length)
-}
-
 /** A firm is never called by a surname and one or two characters more: such a holder is a person. */
 const BARE = new RegExp(
   `^((?:个体工商户|个体户)?[（(]?)([${SURNAMES}]\\s{1,2}\\p{sc=Han}{1,2}|${NAME})([）)]?(?:[（(]?个体(?:工商户|户|经营)?[）)]?)?)$`,
@@ -90,5 +87,5 @@ const SHOP = /[店部厂行馆铺坊社站屋吧摊所]$/u
 /** The name under which a party is kept, as asterisks where it is a person's own (张三, 个体工商户张三, 张三（个体工商户）). */
 export function hideBareName(text: string): string {
   const [, before = '', name, rest = ''] = BARE.exec(simplified(text)) ?? []
-  return name === undefined || SHOP.test(name) ? text : before + starsFor(name) + rest
+  return name === undefined || SHOP.test(name) ? text : before + asterisks(name) + rest
 }

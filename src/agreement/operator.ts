@@ -1,4 +1,5 @@
 /** Of what stands as the name of an individual business only that leaves which reads as the name of a business; all else may be that of who runs it. */
+import { asterisks } from '#protocol/subject.ts'
 import { simplified } from './simple.ts'
 
 /** What a business is called by and hardly anybody: 店, 经营部, 服装厂. */
@@ -20,8 +21,8 @@ const BEHIND = /个体(?:工商户|经营|户)?$/u
 /** What a bracket says of a business: its form, or that it is made up for a demonstration. */
 const FORM = /^(?:(?:特殊)?普通合伙|有限合伙|个人独资(?:企业)?|虚构)$/u
 const BRACKETS: ReadonlySet<string> = new Set(['（', '(', '）', ')'])
-const OPENS = /[（(]$/u
-const CLOSES = /^[）)]/u
+const OPENS = /[（(]/u
+const CLOSES = /[）)]/u
 /** Letters and digits without a blank or a mark, but for the dot between the parts of a person's name. */
 const RUN = /(?:[^\s\p{P}\p{S}\p{Cf}]|[·•‧・.．])+/gu
 
@@ -38,7 +39,7 @@ export function hideOperator(name: string): string {
     const to = behind === null ? index + run.length : from + behind.index
     const text = plain.slice(from, Math.max(from, to))
     const end = index + run.length
-    const isForm = FORM.test(text) && OPENS.test(plain.slice(0, index)) && CLOSES.test(plain.slice(end))
+    const isForm = FORM.test(text) && OPENS.test(plain.charAt(index - 1)) && CLOSES.test(plain.charAt(end))
     return { index, end, from, to, leaves: isForm || isBusiness(text), isForm }
   })
   for (let i = runs.length - 3; i >= 0; i -= 1) {
@@ -52,7 +53,7 @@ export function hideOperator(name: string): string {
   let hidden = ''
   for (const { from, to, leaves } of runs) {
     if (from >= to || leaves) continue
-    hidden += name.slice(done, from) + '*'.repeat([...name.slice(from, to)].length)
+    hidden += name.slice(done, from) + asterisks(name.slice(from, to))
     done = to
   }
   return hidden + name.slice(done)

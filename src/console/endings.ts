@@ -15,12 +15,6 @@ export type Ending = {
 const DAY = 86_400_000
 /** What is renewed every week may be near its end for most of its life; an agreement takes months to renew. */
 export const noticeDays = { list: 2, roll: 5, certificate: 30, agreement: 90 } as const
-const notice = {
-  list: noticeDays.list * DAY,
-  roll: noticeDays.roll * DAY,
-  certificate: noticeDays.certificate * DAY,
-  agreement: noticeDays.agreement * DAY,
-} as const
 
 /**
  * The roll, our certificates and those of the members, the newest revocation list of each issuer, and the agreements that
@@ -30,11 +24,18 @@ export function endings({ id, members, agreements, keys }: City, now: number): r
   const { signing, transport } = keys()
   const office: Said = { zh: '联盟', en: 'Federation' }
   const leaf = (what: Said, of: Said, chain: readonly { readonly notAfter: Date }[]): Ending[] =>
-    chain.slice(0, 1).map(({ notAfter }) => ({ what, of, at: notAfter.getTime(), notice: notice.certificate }))
+    chain
+      .slice(0, 1)
+      .map(({ notAfter }) => ({ what, of, at: notAfter.getTime(), notice: noticeDays.certificate * DAY }))
   const ours = members.find(id)?.name ?? { zh: id, en: id }
   const peers = members.all.filter(member => member.id !== id)
   return [
-    { what: { zh: '成员名册', en: 'Roll of members' }, of: office, at: members.roll.until, notice: notice.roll },
+    {
+      what: { zh: '成员名册', en: 'Roll of members' },
+      of: office,
+      at: members.roll.until,
+      notice: noticeDays.roll * DAY,
+    },
     ...leaf({ zh: '签名证书', en: 'Signing certificate' }, ours, signing.chain),
     ...leaf({ zh: '传输证书', en: 'Transport certificate' }, ours, transport.chain),
     ...peers.flatMap(({ name, keys, transport }) => [
@@ -45,7 +46,7 @@ export function endings({ id, members, agreements, keys }: City, now: number): r
       what: { zh: '吊销列表', en: 'Revocation list' },
       of: { zh: issuer.text, en: issuer.text },
       at: nextUpdate.getTime(),
-      notice: notice.list,
+      notice: noticeDays.list * DAY,
     })),
     ...agreements.all
       .filter(({ ends }) => ends > now)
@@ -53,7 +54,7 @@ export function endings({ id, members, agreements, keys }: City, now: number): r
         what: { zh: '协议', en: 'Agreement' },
         of: text.title,
         at: ends,
-        notice: notice.agreement,
+        notice: noticeDays.agreement * DAY,
       })),
   ].sort((a, b) => a.at - b.at)
 }

@@ -19,6 +19,7 @@ import type { Evidence, Filter, Ledger, Page, Recorded, SignedAnswer } from './l
 import { type Connection, connect, isAnswer, mayHaveBeenDone, openLine, unavailable } from './postgres-line.ts'
 import { bringUpTables, grantTo, makeTables, SEGMENT, tableFaults } from './postgres-tables.ts'
 import { DEFAULT_RETENTION_DAYS, type Item, openQueue, replayable, type Written } from './queue.ts'
+import { firstSinceAsked } from './since.ts'
 
 /** A connection, or a transaction on one. */
 export type Statements = postgres.ISql
@@ -446,18 +447,13 @@ async function beginningOf(sql: Connection, instant: string, count: number): Pro
  * counts: an entry of a clock that was years away, which would be the next one in the index of time, says nothing of where the others stand.
  */
 async function placeOf(sql: Connection, count: number, instant: string): Promise<number> {
-  const isBefore = async (place: number) => {
+  const around = async (place: number) => {
     const rows = await sql`SELECT at FROM entry WHERE ix >= ${place - 1} AND ix <= ${place + 1} ORDER BY at`
-    return rows.length > 0 && InstantRow.parse(rows[Math.floor((rows.length - 1) / 2)]).at < instant
+    const row = rows[Math.floor((rows.length - 1) / 2)]
+    return row && InstantRow.parse(row).at
   }
-  if (await isBefore(count - 2)) return count
-  let [low, high] = [0, count]
-  while (low < high) {
-    const middle = Math.floor((low + high) / 2)
-    if (await isBefore(middle)) low = middle + 1
-    else high = middle
-  }
-  return low
+  const newest = await around(count - 2)
+  return newest !== undefined && newest < instant ? count : firstSinceAsked(count, instant, around)
 }
 
 function shifted(instant: string, ms: number): string {

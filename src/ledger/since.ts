@@ -3,9 +3,18 @@ import type { Ledger } from './ledger.ts'
 
 /** The first index whose entry is of this instant (ISO, UTC) or later, to be trusted as far as clocks went forward. */
 export async function firstSince(ledger: Pick<Ledger, 'count' | 'entry'>, instant: string): Promise<number> {
-  const search = halving(await ledger.count(), instant)
+  return firstSinceAsked(await ledger.count(), instant, async index => (await ledger.entry(index))?.entry.at)
+}
+
+/** The same where the instant of each entry has to be asked for; `count` is how many there are. */
+export async function firstSinceAsked(
+  count: number,
+  instant: string,
+  ask: (index: number) => Promise<string | undefined>,
+): Promise<number> {
+  const search = halving(count, instant)
   let step = search.next()
-  while (!step.done) step = search.next((await ledger.entry(step.value))?.entry.at)
+  while (!step.done) step = search.next(await ask(step.value))
   return step.value
 }
 

@@ -11,7 +11,6 @@ import { randomUUID } from 'node:crypto'
 import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, statfsSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync, type SQLOutputValue } from 'node:sqlite'
-import { setTimeout as pause } from 'node:timers/promises'
 import type { Receipt } from '#protocol/message.ts'
 import { type Refusal, refuse } from '#protocol/refusal.ts'
 import { base64url, type Identity, leafHash, nextLink, originLink, readEntry } from './entry.ts'
@@ -21,7 +20,7 @@ import { openIndex } from './index.ts'
 import type { Head, Ledger, Recorded, SignedAnswer } from './ledger.ts'
 import { DEFAULT_RETENTION_DAYS, type Item, openQueue, replayable, type Written } from './queue.ts'
 import { firstSinceAt } from './since.ts'
-import { extendedCode, isBusy, isConstraint } from './sqlite-code.ts'
+import { extendedCode, isBusy, isConstraint, whenUnlocked } from './sqlite-code.ts'
 import {
   bringUp,
   bytes,
@@ -38,9 +37,6 @@ import {
 const RESERVE = 1024 * 1024
 /** How long a statement waits for another process's commit, in ms; a commit takes 1 to 2. It blocks, so it is short. */
 const BUSY_TIMEOUT = 200
-/** How long a group waits for the write lock, and how often it is tried; ms. Meanwhile the event loop goes on. */
-const LOCK_PATIENCE = 1_000
-const LOCK_PAUSE = 1
 /**
  * Makes a ledger where there is none, and closes it. Only `init` and the demo call this: a gateway that finds no file must
  * not start a fresh one, since a lost volume is not a fresh start. Throws `ledger.unavailable` where a ledger, or what one
@@ -230,12 +226,8 @@ function serve(db: DatabaseSync, path: string, identity: Identity, retention: nu
   }
 
   async function writeSoon(group: readonly Item[], signed: ReadonlyMap<number, SignedAnswer>): Promise<Written> {
-    const until = performance.now() + LOCK_PATIENCE
-    do {
-      await pause(LOCK_PAUSE)
-      const written = tryWrite(group, signed)
-      if (written !== undefined) return written
-    } while (performance.now() < until)
+    const written = await whenUnlocked(() => tryWrite(group, signed))
+    if (written !== undefined) return written
     throw refuse('ledger.unavailable', `${path}: another process keeps the write lock`)
   }
 

@@ -149,7 +149,7 @@ export function maskPersonalNumbers(text: string): string {
     const last = lastOfPersonal(open, groups, first)
     if (last === undefined) continue
     for (const { found, index, end } of groups.slice(first, last + 1)) {
-      masked += text.slice(done, index) + '*'.repeat([...found].length)
+      masked += text.slice(done, index) + asterisks(found)
       done = end
     }
     first = last
@@ -186,4 +186,9 @@ function passesIdentityCheck(text: string): boolean {
   let sum = 0
   for (const [i, weight] of IDENTITY_WEIGHTS.entries()) sum += Number(text[i]) * weight
   return '10X98765432'[sum % 11] === text[17]?.toUpperCase()
+}
+
+/** As many asterisks as a text has characters. */
+export function asterisks(text: string): string {
+  return '*'.repeat([...text].length)
 }

@@ -1,6 +1,6 @@
 /** What becomes of the records of one question, answer by answer; and what is read out of an answer that says too much. */
 import { describe, expect, it } from 'vitest'
-import type { Grant, Signed } from '#agreement/agreement.ts'
+import type { Grant } from '#agreement/agreement.ts'
 import { authorise, scopeOf } from '#agreement/authorise.ts'
 import { contradictions, disclose, excess, freshnessToday, given } from '#agreement/disclose.ts'
 import { canonical, digest } from '#protocol/canonical.ts'
@@ -11,6 +11,7 @@ import type { SharedFamily } from '#schema/translate.ts'
 import { vocabulary } from '../schema/cities.ts'
 import { base, entry, honour, penalty, saying, subject } from './records.ts'
 import { today } from './shipped.ts'
+import { signedOf } from './signed.ts'
 import { huizhou, verified } from './verified.ts'
 
 const business = completeUscc('92320281MA1TE200')
@@ -29,20 +30,6 @@ const everything: Grant = {
     list: { fields: ['type', 'name', 'result'], lists: ['wage-arrears', 'honour'] },
     rating: { fields: ['scheme', 'level'], schemes: ['tax-2025'] },
   },
-}
-
-function signedOf(grants: Grant[]): Signed {
-  const text = {
-    id: 'a-2026',
-    title: { zh: '协议', en: 'agreement' },
-    parties: ['jiangyin', 'huizhou'],
-    signedOn: '2026-01-01',
-    validFrom: '2026-01-01',
-    validTo: '2026-12-31',
-    quota: { questionsPerMinute: 10, subjectsPerDay: 1000 },
-    grants,
-  }
-  return { text, digest: digest(text), begins: 0, ends: Number.MAX_SAFE_INTEGER }
 }
 
 /** A family as it was read: nothing is missing of it, and it is fresh, unless a test says otherwise. */

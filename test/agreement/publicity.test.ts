@@ -6,23 +6,10 @@ import type { Value } from '#protocol/message.ts'
 import { readSubject, subjectKinds } from '#protocol/subject.ts'
 import type { SharedRecord } from '#schema/record.ts'
 import { vocabulary } from '../schema/cities.ts'
-import { either, graded } from './records.ts'
+import { base, either, graded } from './records.ts'
 
 const FAR = '2040-12-31'
-const record: SharedRecord = {
-  id: '1',
-  family: 'penalty',
-  fields: {},
-  subject: '91320281MA1TE1000X',
-  kind: 'enterprise',
-  aboutPerson: false,
-  level: 'public',
-  state: 'normal',
-  publishedUntil: undefined,
-  endedOn: undefined,
-  list: undefined,
-  scheme: undefined,
-}
+const record: SharedRecord = { ...base, family: 'penalty', fields: {}, subject: '91320281MA1TE1000X' }
 type Said = { grade?: Value; kinds?: Value; publishedUntil?: string; endedOn?: string; uncorrected?: true }
 
 function last(decided: Value | undefined, said: Said = {}, today = FAR): string | undefined {

@@ -11,6 +11,7 @@ import { completeUscc } from '#protocol/subject.ts'
 import { reaches, shareLevels } from '#schema/record.ts'
 import type { Vocabulary } from '#schema/vocabulary.ts'
 import { vocabulary as shipped } from '../schema/cities.ts'
+import { signedOf as signedFor } from './signed.ts'
 import { huizhou, verified } from './verified.ts'
 
 const [ordinary] = shipped.purposes.values()
@@ -34,20 +35,8 @@ const penalty: Grant = {
   families: { penalty: { fields: ['holder', 'number', 'remark'] } },
 }
 
-function signedOf(grants: Grant[], over: Partial<Agreement> = {}): Signed {
-  const text: Agreement = {
-    id: 'a-2026',
-    title: { zh: '协议', en: 'agreement' },
-    parties: ['jiangyin', 'huizhou'],
-    signedOn: '2026-01-01',
-    validFrom: '2026-01-01',
-    validTo: '2026-12-31',
-    quota: { questionsPerMinute: 10, subjectsPerDay: 1000 },
-    grants,
-    ...over,
-  }
-  return { text, digest: digest(text), begins: NOON - 1000, ends: NOON + 1000 }
-}
+const signedOf = (grants: Grant[], over: Partial<Agreement> = {}) =>
+  signedFor(grants, over, { begins: NOON - 1000, ends: NOON + 1000 })
 
 function codeOf(work: () => unknown): string {
   try {
